@@ -293,22 +293,25 @@ impl<'a> Run<'a> {
                     portion.cash;
             }
         }
-        let mut negations: BTreeMap<Group, (&RollupRow, Money)> = BTreeMap::new();
+        let mut negations: BTreeMap<Group, (&RollupRow, Money, Money)> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.kind == Kind::Negation) {
             let group = (invoice_of(row), row.account_id.clone(), row.commitment_id.clone());
-            negations.entry(group).or_insert((row, Money::ZERO)).1 += self.cash(row);
+            let entry = negations.entry(group).or_insert((row, Money::ZERO, Money::ZERO));
+            entry.1 += self.cash(row);
+            entry.2 += self.effective(row);
         }
-        for (group, (row, cash)) in negations {
+        for (group, (row, cash, effective)) in negations {
             let targets = covered.get(&group);
             let weights: Vec<i128> = targets.iter().flat_map(|map| map.values()).map(|money| money.units()).collect();
-            match (targets, cash.split(&weights)) {
-                (Some(targets), Some(parts)) => {
+            match (targets, cash.split(&weights), effective.split(&weights)) {
+                (Some(targets), Some(cash), Some(effective)) => {
                     let total = follow::positive_sum(&weights);
-                    for (((owner, service), weight), part) in targets.iter().zip(parts) {
+                    for ((((owner, service), weight), cash), effective) in targets.iter().zip(cash).zip(effective) {
                         let found = owner::Found::stated(owner.clone(), "follow.covered_usage".to_owned());
                         let mut portion = self.portion(row, Component::Direct, found);
                         portion.service = service.clone();
-                        portion.cash = part;
+                        portion.cash = cash;
+                        portion.effective = effective;
                         portion.split = follow::split_of(weight.units(), total, "cash");
                         self.portions.push(portion);
                     }
@@ -321,7 +324,7 @@ impl<'a> Run<'a> {
                     });
                     let found = self.finder.find(row, Component::Direct);
                     let mut portion = self.portion(row, Component::Direct, found);
-                    portion.cash = cash;
+                    (portion.cash, portion.effective) = (cash, effective);
                     self.portions.push(portion);
                 }
             }
