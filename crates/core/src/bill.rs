@@ -161,6 +161,9 @@ pub struct RollupRow {
     pub net_rows: i64,
     /// Lines whose cost had digits beyond the twelfth decimal.
     pub lossy_rows: i64,
+    /// Lines whose `x_DatasetCompletionStatus` is given and is not `Complete`: the bill is not ready.
+    #[serde(default)]
+    pub incomplete_rows: i64,
 }
 
 /// Picks the cost family of a bill.

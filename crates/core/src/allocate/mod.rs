@@ -575,6 +575,7 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
         cash_rows: 0,
         net_rows: 0,
         lossy_rows: 0,
+        incomplete_rows: 0,
     }
 }
 

@@ -108,6 +108,7 @@ pub fn row(kind: Kind, owner: &str, cash: &str, effective: &str) -> RollupRow {
         cash_rows: 1,
         net_rows: 0,
         lossy_rows: 0,
+        incomplete_rows: 0,
     }
 }
 
