@@ -1,0 +1,203 @@
+//! Where a configuration is wrong, what is wrong, and what to do.
+
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::ops::Range;
+
+/// The first thing found wrong in a configuration folder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file system refused a file or folder.
+    #[error("{path}: cannot be read ({reason}) — check that it exists and that you may read it")]
+    Unreadable { path: String, reason: String },
+    /// A file that the configuration needs is not there.
+    #[error("{file}: is missing — {todo}")]
+    Missing { file: String, todo: String },
+    /// A file says something that cannot hold.
+    #[error("{0}")]
+    Invalid(Problem),
+}
+
+impl ConfigError {
+    /// The variant, as state machines and logs name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ConfigError::Unreadable { .. } => "Unreadable",
+            ConfigError::Missing { .. } => "Missing",
+            ConfigError::Invalid(_) => "Invalid",
+        }
+    }
+}
+
+/// One fault of a file: place, fault, remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path relative to the configuration folder, `/`-separated.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters; only where the line alone does not point at the fault (TOML syntax).
+    pub column: Option<usize>,
+    pub what: String,
+    pub todo: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        if let Some(column) = self.column {
+            write!(f, ":{column}")?;
+        }
+        write!(f, ": {} — {}", self.what, self.todo)
+    }
+}
+
+/// A byte range of a file: where a value stands.
+pub(crate) type Span = Range<usize>;
+
+/// A file as text, with its relative path.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub file: String,
+    pub text: String,
+}
+
+impl Source {
+    /// Decodes UTF-8, with or without a byte order mark.
+    pub fn decode(file: &str, bytes: &[u8]) -> Result<Source, ConfigError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Source { file: file.to_owned(), text: text.to_owned() }),
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+                Err(at_line(file, line, "the file is not UTF-8 text here", "save it with the encoding UTF-8"))
+            }
+        }
+    }
+
+    /// Line and column, both from 1, of a byte offset.
+    pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &self.text[..end];
+        let line = 1 + before.matches('\n').count();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        (line, 1 + before[start..].chars().count())
+    }
+
+    pub fn line(&self, span: &Span) -> usize {
+        self.line_and_column(span.start).0
+    }
+
+    /// An error at the line where `span` starts.
+    pub fn wrong(&self, span: &Span, what: impl Into<String>, todo: impl Into<String>) -> ConfigError {
+        at_line(&self.file, self.line(span), what, todo)
+    }
+
+    /// Reads one strict TOML file whose `version` is [`crate::VERSION`].
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        #[derive(serde::Deserialize)]
+        struct Versioned {
+            version: Option<toml::Spanned<toml::Value>>,
+        }
+        let first: Versioned = toml::from_str(&self.text).map_err(|error| self.toml_error(&error))?;
+        let current = crate::VERSION;
+        match first.version {
+            None => {
+                return Err(at_line(
+                    &self.file,
+                    1,
+                    "the file does not say its version",
+                    format!("let it start with the line `version = {current}`"),
+                ));
+            }
+            Some(version) => match version.get_ref() {
+                toml::Value::Integer(number) if *number == current => {}
+                toml::Value::Integer(number) if *number > current => {
+                    return Err(self.wrong(
+                        &version.span(),
+                        format!("version {number} is newer than this program, which reads version {current}"),
+                        "use the version of apportion that wrote the file",
+                    ));
+                }
+                _ => {
+                    return Err(self.wrong(
+                        &version.span(),
+                        "there has never been such a version of this file",
+                        format!("write `version = {current}`"),
+                    ));
+                }
+            },
+        }
+        toml::from_str(&self.text).map_err(|error| self.toml_error(&error))
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
+        let (line, column) = self.line_and_column(error.span().map_or(0, |span| span.start));
+        let (what, todo) = plain_words(error.message());
+        // The line says enough where a key or value is named; syntax needs the column.
+        let column = what.starts_with("this is not TOML").then_some(column);
+        ConfigError::Invalid(Problem { file: self.file.clone(), line, column, what, todo })
+    }
+}
+
+/// An error at a line of a file.
+pub(crate) fn at_line(file: &str, line: usize, what: impl Into<String>, todo: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid(Problem {
+        file: file.to_owned(),
+        line,
+        column: None,
+        what: what.into(),
+        todo: todo.into(),
+    })
+}
+
+/// What the TOML reader says, in words for the person who keeps the file.
+fn plain_words(message: &str) -> (String, String) {
+    let message = message.lines().next().unwrap_or_default();
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let (key, known) = rest.split_once(", expected ").unwrap_or((rest, ""));
+        let known = known.trim_start_matches("one of ");
+        let todo = if known.is_empty() || known.starts_with("there are no") {
+            "remove it".to_owned()
+        } else {
+            format!("correct or remove it; the keys known here are {known}")
+        };
+        return (format!("unknown key {key}"), todo);
+    }
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return (format!("the key {key} is missing"), "add it; docs/configuration.md shows an example".to_owned());
+    }
+    if let Some(rest) = message.strip_prefix("invalid type: ") {
+        let (found, expected) = rest.split_once(", expected ").unwrap_or((rest, "another type"));
+        let todo = match expected {
+            "a string" => "write text in quotes, for example \"CC-1010\"".to_owned(),
+            "a sequence" => "write a list in brackets, for example [\"CC-1010\"]".to_owned(),
+            "a boolean" => "write true or false, without quotes".to_owned(),
+            "a map" => "write a table, for example { key = \"even\" }".to_owned(),
+            other => format!("write {other}"),
+        };
+        return (format!("found {found} where {} belongs", kind_words(expected)), todo);
+    }
+    if let Some(key) = message.strip_prefix("duplicate key") {
+        let key = key.trim().trim_matches(['`', '\'']);
+        let what = if key.is_empty() { "this key stands twice in one table".to_owned() } else { format!("the key `{key}` stands twice in one table") };
+        return (what, "keep one of the two".to_owned());
+    }
+    if let Some((what, todo)) = message.split_once(" — ") {
+        return (what.to_owned(), todo.to_owned());
+    }
+    (format!("this is not TOML: {message}"), "correct the line; every text stands in double quotes, every list in brackets".to_owned())
+}
+
+fn kind_words(expected: &str) -> &str {
+    match expected {
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        other => other,
+    }
+}

@@ -1,0 +1,252 @@
+//! The files as they are written: one struct per table, every value with its place.
+//!
+//! Only shape is decided here; what the values mean is decided in the module of each file.
+
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use toml::Spanned;
+
+pub type Text = Spanned<String>;
+pub type Texts = Spanned<Vec<Text>>;
+pub type Table<T> = BTreeMap<Text, T>;
+
+/// `taxonomy.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaxonomyFile {
+    #[serde(rename = "version")]
+    pub _version: i64,
+    pub owner: Text,
+    #[serde(default)]
+    pub dimension: Vec<Spanned<DimensionTable>>,
+}
+
+/// `[[dimension]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DimensionTable {
+    pub name: Text,
+    #[serde(default)]
+    pub mandatory: bool,
+    pub fold_case: bool,
+    pub keys: Spanned<KeysTable>,
+    #[serde(default)]
+    pub values: Table<Vec<Text>>,
+}
+
+/// `[dimension.keys]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysTable {
+    #[serde(default)]
+    pub cur2_resource_tags: Vec<Text>,
+    #[serde(default)]
+    pub cur2_tags: Vec<Text>,
+    #[serde(default)]
+    pub cur2_cost_category: Vec<Text>,
+    #[serde(default)]
+    pub focus_tags: Vec<Text>,
+}
+
+/// `units.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitsFile {
+    #[serde(rename = "version")]
+    pub _version: i64,
+    #[serde(default)]
+    pub unit: Vec<Spanned<UnitTable>>,
+}
+
+/// `[[unit]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTable {
+    pub id: Text,
+    pub name: Text,
+    pub business_unit: Text,
+    #[serde(default)]
+    pub owners: Vec<Text>,
+    #[serde(default)]
+    pub also: Vec<Text>,
+}
+
+/// `rules.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesFile {
+    #[serde(rename = "version")]
+    pub _version: i64,
+    pub close: Spanned<CloseTable>,
+    #[serde(default)]
+    pub drivers: Table<Text>,
+    #[serde(default)]
+    pub rule: Vec<Spanned<RuleTable>>,
+    #[serde(default)]
+    pub special: Option<Spanned<Table<Spanned<SpecialTable>>>>,
+    #[serde(default)]
+    pub pool: Vec<Spanned<PoolTable>>,
+}
+
+/// `[close]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseTable {
+    pub currency: Text,
+    pub currencies: Option<Text>,
+    pub tolerance: Option<Text>,
+    pub tax_tolerance: Option<Text>,
+}
+
+/// `[[rule]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTable {
+    pub id: Text,
+    pub assign: Text,
+    pub when: Spanned<WhenTable>,
+    pub from: Option<Text>,
+    pub to: Option<Text>,
+}
+
+/// `when = { … }` of a rule.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhenTable {
+    pub accounts: Option<Texts>,
+    pub ou_paths: Option<Texts>,
+    pub services: Option<Texts>,
+    pub charge_types: Option<Texts>,
+    pub components: Option<Texts>,
+    pub providers: Option<Texts>,
+    pub issuers: Option<Texts>,
+    #[serde(default)]
+    pub tags: Table<Texts>,
+}
+
+/// `[special.<component>]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpecialTable {
+    pub method: Text,
+    pub assign: Option<Text>,
+    pub fallback: Option<Text>,
+}
+
+/// `[[pool]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolTable {
+    pub id: Text,
+    pub name: Text,
+    pub key: Text,
+    pub base: Option<Text>,
+    pub driver: Option<Text>,
+    pub percents: Option<Spanned<Table<Spanned<Number>>>>,
+    pub weights: Option<Spanned<Table<Spanned<Number>>>>,
+    pub targets: Option<Spanned<TargetsValue>>,
+    pub business_units: Option<Texts>,
+    #[serde(default)]
+    pub exclude: Vec<Text>,
+    pub minimum: Option<Text>,
+    pub cap: Option<Text>,
+    #[serde(default)]
+    pub minimums: Table<Text>,
+    #[serde(default)]
+    pub caps: Table<Text>,
+    pub fallback: Option<Spanned<FallbackValue>>,
+    pub from: Option<Text>,
+    pub to: Option<Text>,
+}
+
+/// A decimal written as an integer or as text; never as a TOML float, which is not exact.
+#[derive(Debug, Clone)]
+pub struct Number(pub String);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberVisitor;
+        impl Visitor<'_> for NumberVisitor {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or a decimal in quotes such as \"33.5\"")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
+                Ok(Number(value.to_string()))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Number, E> {
+                Ok(Number(value.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+/// `targets = "all"`, or a list of unit ids and `pool:ID`.
+#[derive(Debug)]
+pub enum TargetsValue {
+    Word(String),
+    List(Vec<Text>),
+}
+
+impl<'de> Deserialize<'de> for TargetsValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TargetsVisitor;
+        impl<'de> Visitor<'de> for TargetsVisitor {
+            type Value = TargetsValue;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\", or a list such as [\"CC-1010\", \"pool:network\"]")
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<TargetsValue, E> {
+                Ok(TargetsValue::Word(value.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TargetsValue, A::Error> {
+                let mut targets = Vec::new();
+                while let Some(target) = list.next_element()? {
+                    targets.push(target);
+                }
+                Ok(TargetsValue::List(targets))
+            }
+        }
+        deserializer.deserialize_any(TargetsVisitor)
+    }
+}
+
+/// `fallback = "even"`, or a table with a key of its own.
+#[derive(Debug)]
+pub enum FallbackValue {
+    Word(String),
+    Table(Box<FallbackTable>),
+}
+
+/// `[pool.fallback]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackTable {
+    pub key: Text,
+    pub driver: Option<Text>,
+    pub percents: Option<Spanned<Table<Spanned<Number>>>>,
+    pub weights: Option<Spanned<Table<Spanned<Number>>>>,
+}
+
+impl<'de> Deserialize<'de> for FallbackValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FallbackVisitor;
+        impl<'de> Visitor<'de> for FallbackVisitor {
+            type Value = FallbackValue;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key such as \"even\", or a table such as { key = \"usage\", driver = \"network_gb\" }")
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<FallbackValue, E> {
+                Ok(FallbackValue::Word(value.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FallbackValue, A::Error> {
+                let table = FallbackTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(FallbackValue::Table(Box::new(table)))
+            }
+        }
+        deserializer.deserialize_any(FallbackVisitor)
+    }
+}
