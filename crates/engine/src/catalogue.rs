@@ -1,0 +1,177 @@
+//! The SQL catalogue and its only renderer.
+//!
+//! SQL text lives in `sql/` and is compiled in, so that a binary and its SQL cannot part. `{{name}}` stands for
+//!
+//! | placeholder | becomes |
+//! |---|---|
+//! | `{{cost_line}}` | the text of `sql/source/<format>.sql`, rendered |
+//! | `{{tag_columns}}` | `, <alias chain> as tag_<dimension>` for each dimension |
+//! | `{{tag_names}}` | `, tag_<dimension>` for each dimension |
+//! | `{{<parameter>}}` | a typed literal, quotes doubled |
+//!
+//! A name that is neither, and a parameter that is never used, is an error. Rendered text is not scanned again: a value that
+//! contains `{{` stays as it is.
+
+use crate::schema::BillFormat;
+use apportion_core::money::Money;
+use apportion_core::period::Period;
+use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `sql/rollup.sql`.
+pub const ROLLUP: &str = include_str!("../../../sql/rollup.sql");
+/// `sql/profile.sql`.
+pub const PROFILE: &str = include_str!("../../../sql/profile.sql");
+
+/// Every file of the catalogue: path below `sql/`, text. What a close id counts as its SQL.
+pub const FILES: [(&str, &str); 6] = [
+    ("profile.sql", PROFILE),
+    ("rollup.sql", ROLLUP),
+    ("source/cur2.sql", include_str!("../../../sql/source/cur2.sql")),
+    ("source/focus_1_0.sql", include_str!("../../../sql/source/focus_1_0.sql")),
+    ("source/focus_1_2.sql", include_str!("../../../sql/source/focus_1_2.sql")),
+    ("source/focus_1_3.sql", include_str!("../../../sql/source/focus_1_3.sql")),
+];
+
+/// A typed parameter of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Text(String),
+    Integer(i64),
+    Money(Money),
+    Period(Period),
+}
+
+impl Value {
+    /// The literal: quotes doubled, nothing else has a meaning inside a SQL string.
+    fn literal(&self) -> String {
+        match self {
+            Value::Text(text) => quoted(text),
+            Value::Integer(number) => format!("{number}"),
+            Value::Money(money) => format!("cast('{money}' as decimal(38, 12))"),
+            Value::Period(period) => quoted(&period.to_string()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("the SQL has a placeholder `{{{{{0}}}}}` that is neither built in nor a parameter given")]
+    UnknownPlaceholder(String),
+    #[error("the SQL opens a placeholder with `{{{{` and never closes it")]
+    OpenPlaceholder,
+    #[error("parameter `{0}` is given but the SQL does not use it")]
+    UnknownParameter(String),
+    #[error("dimension `{0}` cannot name a column: write a-z, then a-z, 0-9 and _")]
+    BadDimension(String),
+    #[error("dimension `{0}` is there twice")]
+    DuplicateDimension(String),
+}
+
+/// SQL text of a source format.
+pub fn source(format: BillFormat) -> &'static str {
+    let path = format!("source/{}.sql", format.as_str());
+    FILES.iter().find(|(name, _)| *name == path).map_or("", |(_, text)| text)
+}
+
+/// Renders a statement: pure, and the only way that a value gets into SQL.
+pub fn render(
+    text: &str,
+    taxonomy: &Taxonomy,
+    format: BillFormat,
+    parameters: &BTreeMap<String, Value>,
+) -> Result<String, CatalogueError> {
+    check_dimensions(taxonomy)?;
+    let mut used = BTreeSet::new();
+    let rendered = expand(text, taxonomy, format, parameters, &mut used)?;
+    match parameters.keys().find(|name| !used.contains(name.as_str())) {
+        Some(name) => Err(CatalogueError::UnknownParameter(name.clone())),
+        None => Ok(rendered),
+    }
+}
+
+fn check_dimensions(taxonomy: &Taxonomy) -> Result<(), CatalogueError> {
+    let mut seen = BTreeSet::new();
+    for dimension in &taxonomy.dimensions {
+        let name = dimension.name.as_str();
+        let mut bytes = name.bytes();
+        let starts = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
+        if !starts || !bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
+            return Err(CatalogueError::BadDimension(name.to_owned()));
+        }
+        if !seen.insert(name) {
+            return Err(CatalogueError::DuplicateDimension(name.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn expand<'a>(
+    text: &str,
+    taxonomy: &Taxonomy,
+    format: BillFormat,
+    parameters: &'a BTreeMap<String, Value>,
+    used: &mut BTreeSet<&'a str>,
+) -> Result<String, CatalogueError> {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    while let Some(open) = rest.find("{{") {
+        let (before, after) = rest.split_at(open);
+        let close = after.find("}}").ok_or(CatalogueError::OpenPlaceholder)?;
+        let name = after[2..close].trim();
+        out.push_str(before);
+        match name {
+            "cost_line" => out.push_str(expand(source(format), taxonomy, format, parameters, used)?.trim_end()),
+            "tag_columns" => {
+                for dimension in &taxonomy.dimensions {
+                    out.push_str(&format!(",\n        {} as tag_{}", alias_chain(dimension, format), dimension.name));
+                }
+            }
+            "tag_names" => {
+                for dimension in &taxonomy.dimensions {
+                    out.push_str(&format!(",\n    tag_{}", dimension.name));
+                }
+            }
+            _ => match parameters.get_key_value(name) {
+                Some((name, value)) => {
+                    used.insert(name);
+                    out.push_str(&value.literal());
+                }
+                None => return Err(CatalogueError::UnknownPlaceholder(name.to_owned())),
+            },
+        }
+        rest = &after[close + 2..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The first alias whose trimmed value is not empty, `''` if none: what `core::tags::Dimension::raw_value` does.
+fn alias_chain(dimension: &Dimension, format: BillFormat) -> String {
+    let mut terms = Vec::new();
+    for (column, keys) in &dimension.aliases {
+        let Some(name) = map_column(*column, format) else { continue };
+        for key in keys {
+            terms.push(format!("nullif(trim(element_at({name}, {})), '')", quoted(key)));
+        }
+    }
+    if terms.is_empty() { "''".to_owned() } else { format!("coalesce({}, '')", terms.join(", ")) }
+}
+
+/// The map column of a format in which a tag column lies, `None` where the format lacks it.
+pub fn map_column(column: TagColumn, format: BillFormat) -> Option<&'static str> {
+    match (format, column) {
+        (BillFormat::Cur2, TagColumn::Cur2ResourceTags) => Some("resource_tags"),
+        (BillFormat::Cur2, TagColumn::Cur2Tags) => Some("tags"),
+        (BillFormat::Cur2, TagColumn::Cur2CostCategory) => Some("cost_category"),
+        (BillFormat::Focus10 | BillFormat::Focus12 | BillFormat::Focus13, TagColumn::FocusTags) => Some("Tags"),
+        _ => None,
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The trait that every engine implements, and what passes through it.
+
+use crate::schema::BillFormat;
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A table that a statement reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Name in the SQL: `bill`.
+    pub name: String,
+    pub format: BillFormat,
+    /// The bill's files, in any order: Parquet, CSV or CSV.gz by content, not by name.
+    pub files: Vec<PathBuf>,
+}
+
+/// Rendered SQL and what it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// For people: `rollup`.
+    pub name: String,
+    pub sql: String,
+    pub tables: Vec<Table>,
+}
+
+/// Handle of one execution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExecutionId(pub String);
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whose fault a failure is, and so what the caller does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// The statement is wrong, or asks for a value that does not exist: retrying cannot help.
+    Statement,
+    /// The bill is wrong: the message names file, line or row, column and what to do.
+    Bill,
+    /// The engine is busy or throttles: retry later.
+    Throttled,
+    /// The engine failed for a reason of its own: retry.
+    Internal,
+    /// Somebody called `stop`.
+    Stopped,
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            FailureClass::Statement => "statement",
+            FailureClass::Bill => "bill",
+            FailureClass::Throttled => "throttled",
+            FailureClass::Internal => "internal",
+            FailureClass::Stopped => "stopped",
+        })
+    }
+}
+
+/// State of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    Running {
+        /// Per cent, where the engine knows it.
+        progress: Option<u8>,
+    },
+    Succeeded {
+        bytes_read: u64,
+        rows_read: u64,
+        /// What a person should know about the bill, such as numbers with a `+` in the exponent. Sorted.
+        warnings: Vec<String>,
+    },
+    Failed {
+        class: FailureClass,
+        message: String,
+    },
+}
+
+/// Why an engine could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    #[error("{message}")]
+    Failed { class: FailureClass, message: String },
+    #[error("there is no execution `{0}`: start the statement first")]
+    UnknownExecution(String),
+    #[error("token `{token}` was used for another statement (`{first}`): a token is a digest of what it stands for")]
+    TokenReused { token: String, first: String },
+    #[error("execution `{0}` has not finished: poll it until it has")]
+    NotFinished(String),
+    #[error("the result of `{statement}` is not what was expected: {what}; this is a defect of the SQL or of the engine")]
+    Result { statement: String, what: String },
+}
+
+impl EngineError {
+    /// Whose fault it is.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            EngineError::Failed { class, .. } => *class,
+            EngineError::UnknownExecution(_) | EngineError::TokenReused { .. } | EngineError::NotFinished(_) => {
+                FailureClass::Statement
+            }
+            EngineError::Result { .. } => FailureClass::Internal,
+        }
+    }
+}
+
+/// One result row: `None` is NULL; decimals as plain text, without an exponent.
+pub type Row = Vec<Option<String>>;
+
+/// A result: column names, then rows as they come.
+pub struct RowStream {
+    pub header: Vec<String>,
+    pub rows: BoxStream<'static, Result<Row, EngineError>>,
+}
+
+impl RowStream {
+    /// All rows at once, for small results.
+    pub async fn collect(mut self) -> Result<(Vec<String>, Vec<Row>), EngineError> {
+        let mut rows = Vec::new();
+        while let Some(row) = self.rows.next().await {
+            rows.push(row?);
+        }
+        Ok((self.header, rows))
+    }
+}
+
+/// Runs SQL over a bill. Athena's way of working: start, poll, fetch.
+#[async_trait]
+pub trait QueryEngine: Send + Sync {
+    /// Starts a statement. The same token gives the same execution, also one that failed; the caller forms it as a digest of
+    /// inputs, rendered SQL and attempt. A statement that fails is not an error here: `poll` tells.
+    async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError>;
+    async fn poll(&self, id: &ExecutionId) -> Result<Poll, EngineError>;
+    /// Stops it if it still runs.
+    async fn stop(&self, id: &ExecutionId) -> Result<(), EngineError>;
+    /// The result of an execution that succeeded, as often as asked for.
+    async fn rows(&self, id: &ExecutionId) -> Result<RowStream, EngineError>;
+}
+
+/// Starts a statement, waits for it by polling every `poll_seconds`, and opens its result; a failed one is an error here.
+///
+/// `wait` is the caller's sleep, since this crate brings no async runtime.
+pub async fn run<W, F>(
+    engine: &dyn QueryEngine,
+    statement: &Statement,
+    token: &str,
+    poll_interval: Duration,
+    wait: W,
+) -> Result<RowStream, EngineError>
+where
+    W: Fn(Duration) -> F + Send,
+    F: Future<Output = ()> + Send,
+{
+    let id = engine.start(statement, token).await?;
+    loop {
+        match engine.poll(&id).await? {
+            Poll::Running { .. } => wait(poll_interval).await,
+            Poll::Succeeded { .. } => return engine.rows(&id).await,
+            Poll::Failed { class, message } => return Err(EngineError::Failed { class, message }),
+        }
+    }
+}
