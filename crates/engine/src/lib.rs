@@ -1,3 +1,13 @@
-//! placeholder
+//! What a query engine is to Apportion: the declared columns of a bill, the SQL catalogue and its only renderer, the trait
+//! that Athena's, Trino's and the embedded adapter implement, the reader of the rollup's result, and the conformance suite.
+//!
+//! Nothing here runs SQL. An adapter makes Trino's semantics hold where its engine differs; `conformance` proves that it does.
 
+pub mod catalogue;
+pub mod conformance;
 pub mod profile;
+mod query;
+pub mod rollup;
+pub mod schema;
+
+pub use query::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, Row, RowStream, Statement, Table, run};
