@@ -5,6 +5,7 @@
 
 pub mod allocate;
 pub mod bill;
+pub mod close;
 pub mod ledger;
 pub mod model;
 pub mod money;

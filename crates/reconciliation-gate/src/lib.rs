@@ -1,1 +1,126 @@
-//! placeholder
+//! Is the bill final, what exactly is closed, and does the ledger equal the invoices?
+//!
+//! Steps: `locate` and `freeze` (what the bill is, copied and hashed), `readiness` (ids final, invoices known, after the rollup),
+//! `reconcile` (the proof). Expected outcomes (not ready, does not reconcile) are outputs, not errors.
+
+mod freeze;
+mod invoices;
+mod locate;
+mod readiness;
+mod reconcile;
+
+pub use invoices::parse_invoices;
+
+use apportion_core::close::{Run, Shard};
+use apportion_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Where the gate reads and writes.
+#[derive(Clone)]
+pub struct Context {
+    /// The delivered bill; never written.
+    pub bill: Store,
+    /// `inputs/` and `staging/`.
+    pub work: Store,
+}
+
+/// Which step, of which run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub action: Action,
+    pub run: Run,
+    /// Which files, for `fingerprint` and `freeze`.
+    #[serde(default)]
+    pub shard: Option<Shard>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Finds the bill's files: by manifest in a Data Exports layout, else by name.
+    Locate,
+    /// Hashes a shard of the files.
+    Fingerprint,
+    /// Copies a shard of the files to `inputs/`.
+    Freeze,
+    /// Checks what was copied and writes the inputs manifest.
+    FreezeCommit,
+    /// Reads the rollup: invoice ids, completeness, invoices.
+    Readiness,
+    /// Proves the staged ledger.
+    Reconcile,
+}
+
+/// What the state machine branches on.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    Located { ready: bool, awaited: Vec<String>, files: usize, shards: Vec<Shard> },
+    Done { files: usize },
+    Committed { digest: String, files: usize },
+    Readiness { ready: bool, awaited: Vec<String> },
+    Reconciled { passed: bool },
+}
+
+/// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    BadBill(String),
+    #[error("{0}")]
+    BadInvoices(String),
+    #[error("{0}")]
+    BadConfiguration(String),
+    #[error("{0}")]
+    BillChanged(String),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Staging(String),
+}
+
+impl Error {
+    /// The name that a state machine catches.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Error::BadBill(_) => "BadBill",
+            Error::BadInvoices(_) => "BadInvoices",
+            Error::BadConfiguration(_) => "BadConfiguration",
+            Error::BillChanged(_) => "BillChanged",
+            Error::Store(_) => "Store",
+            Error::Staging(_) => "Staging",
+        }
+    }
+}
+
+/// Runs one step.
+pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
+    let run = &event.run;
+    let shard = || event.shard.ok_or_else(|| Error::Staging("this step needs a shard".to_owned()));
+    match event.action {
+        Action::Locate => locate::locate(context, run).await,
+        Action::Fingerprint => freeze::fingerprint(context, run, shard()?).await,
+        Action::Freeze => freeze::freeze(context, run, shard()?).await,
+        Action::FreezeCommit => freeze::commit(context, run).await,
+        Action::Readiness => readiness::readiness(context, run).await,
+        Action::Reconcile => reconcile::reconcile(context, run).await,
+    }
+}
+
+/// Reads a staged JSON file.
+async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, run: &Run, name: &str) -> Result<T, Error> {
+    let key = format!("{}{name}", run.staging);
+    let bytes = context.work.get(&key).await?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))
+}
+
+/// Writes a staged JSON file, pretty, with a line end.
+async fn write_staged<T: Serialize>(context: &Context, run: &Run, name: &str, value: &T) -> Result<(), Error> {
+    let key = format!("{}{name}", run.staging);
+    let value: Value = serde_json::to_value(value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+    let mut text = serde_json::to_string_pretty(&value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+    text.push('\n');
+    Ok(context.work.put(&key, text.as_bytes()).await?)
+}

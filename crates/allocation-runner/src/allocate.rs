@@ -1,0 +1,130 @@
+//! The rollup becomes the ledger, and everything that it depended on becomes the close's id.
+
+use crate::{Context, Error, Output, configuration, read_staged, write_staged};
+use apportion_core::OUTPUT_VERSION;
+use apportion_core::allocate::{Inputs, allocate as allocate_rows};
+use apportion_core::bill::RollupRow;
+use apportion_core::close::{CloseFacts, Compared, InputsManifest, Run, shards};
+use apportion_core::org::OrgSnapshot;
+use apportion_core::period::Period;
+use apportion_engine::catalogue;
+use apportion_output::{ledger_csv, ledger_parquet, pools_csv, read_rollup_csv, rollup_csv, sha256_hex};
+use std::collections::BTreeMap;
+
+/// The staged snapshot of the organization; an empty one if none was given.
+pub async fn organization_of(context: &Context, run: &Run) -> Result<OrgSnapshot, Error> {
+    read_staged(context, run, "organization.json").await
+}
+
+pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Error> {
+    let loaded = configuration(context, run).await?;
+    let org = organization_of(context, run).await?;
+    let compared: Compared = read_staged(context, run, "compared.json").await?;
+    let bytes = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
+    let (dimensions, all) = read_rollup_csv(&bytes).map_err(staging)?;
+    let wanted = run.period.to_string();
+    let rows: Vec<RollupRow> =
+        all.into_iter().filter(|row| row.billing_period == wanted && row.currency == compared.currency).collect();
+    let allocation = allocate_rows(&Inputs {
+        period: run.period,
+        family: compared.family,
+        rows: &rows,
+        configuration: &loaded.configuration,
+        org: &org,
+        controls: &compared.controls,
+        minor_exponent: compared.minor_exponent,
+    })
+    .map_err(|error| Error::BadConfiguration(error.to_string()))?;
+    let csv = ledger_csv(run.period, &allocation.rows).map_err(staging)?;
+    let parquet = ledger_parquet(run.period, &allocation.rows).map_err(staging)?;
+    let pools = pools_csv(run.period, &allocation.pool_sources).map_err(staging)?;
+    for (name, bytes) in [("ledger.csv", csv), ("ledger.parquet", parquet), ("pools.csv", pools)] {
+        context.work.put(&format!("{}close/{name}", run.staging), &bytes).await?;
+    }
+    write_staged(context, run, "notes.json", &allocation.notes).await?;
+    let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
+    let units: Vec<String> = loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect();
+    let facts = facts(context, run, &compared, rollup_digest, loaded.digest, &org, units).await?;
+    write_staged(context, run, "close.json", &facts).await?;
+    Ok(Output::Allocated { close: facts.close, shards: shards(facts.units.len()), ledger_rows: allocation.rows.len() })
+}
+
+fn staging(error: impl std::fmt::Display) -> Error {
+    Error::Staging(error.to_string())
+}
+
+async fn facts(
+    context: &Context,
+    run: &Run,
+    compared: &Compared,
+    rollup_digest: String,
+    configuration_digest: String,
+    org: &OrgSnapshot,
+    units: Vec<String>,
+) -> Result<CloseFacts, Error> {
+    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
+    let previous = previous(context, run).await?;
+    let org_text = serde_json::to_string(org).map_err(staging)?;
+    let invoices: Vec<(String, String)> =
+        compared.controls.iter().map(|control| (format!("{:?}", control.key), control.invoice.to_string())).collect();
+    let invoices_text = serde_json::to_string(&invoices).map_err(staging)?;
+    let sql: String = catalogue::FILES.iter().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
+    let mut facts = CloseFacts {
+        close: String::new(),
+        period: run.period,
+        currency: compared.currency.clone(),
+        provisional: run.provisional,
+        output_version: OUTPUT_VERSION,
+        previous_close: previous.as_ref().map_or_else(|| "none".to_owned(), |(_, close)| close.clone()),
+        previous_period: previous.map(|(period, _)| period),
+        inputs_digest: inputs.digest,
+        rollup_digest,
+        configuration_digest,
+        organization_digest: sha256_hex(org_text.as_bytes()),
+        invoices_digest: sha256_hex(invoices_text.as_bytes()),
+        sql_digest: sha256_hex(sql.as_bytes()),
+        template_digest: context.template_digest.clone(),
+        units,
+    };
+    facts.close = close_id(&facts);
+    Ok(facts)
+}
+
+/// Digest of what the figures and pages depend on: the rollup, not the files.
+fn close_id(facts: &CloseFacts) -> String {
+    let lines = [
+        ("rollup", facts.rollup_digest.as_str()),
+        ("organization", &facts.organization_digest),
+        ("configuration", &facts.configuration_digest),
+        ("sql", &facts.sql_digest),
+        ("template", &facts.template_digest),
+        ("invoices", &facts.invoices_digest),
+        ("previous", &facts.previous_close),
+        ("output_version", &facts.output_version.to_string()),
+        ("period", &facts.period.to_string()),
+        ("currency", &facts.currency),
+        ("provisional", if facts.provisional { "yes" } else { "no" }),
+    ]
+    .map(|(name, value)| format!("{name} {value}\n"));
+    sha256_hex(lines.concat().as_bytes())
+}
+
+/// The latest earlier period with a commit. A later one makes this period too late to close.
+async fn previous(context: &Context, run: &Run) -> Result<Option<(Period, String)>, Error> {
+    let prefix = format!("{}closes/", run.closes);
+    let mut committed: BTreeMap<Period, String> = BTreeMap::new();
+    for entry in context.closes.list(&prefix).await? {
+        let Some(period) = entry.key[prefix.len()..].strip_suffix("/CURRENT").and_then(|text| text.parse::<Period>().ok()) else {
+            continue;
+        };
+        let bytes = context.closes.get(&entry.key).await?;
+        committed.insert(period, String::from_utf8_lossy(&bytes).trim().to_owned());
+    }
+    if let Some(later) = committed.keys().find(|period| **period > run.period).filter(|_| !run.provisional) {
+        return Err(Error::BadPeriod(format!(
+            "{} cannot be closed any more: {later} is closed already and builds on what came before it; book the change as an adjustment in the open period",
+            run.period
+        )));
+    }
+    Ok(committed.into_iter().rfind(|(period, _)| *period < run.period))
+}

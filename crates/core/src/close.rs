@@ -1,0 +1,221 @@
+//! What the steps of a close hand to each other: pointers to staged files, never the data.
+
+use crate::bill::Family;
+use crate::money::Money;
+use crate::period::Period;
+use crate::reconcile::{BridgeLine, Control, Violation};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One run of the month-end machine. Keys and prefixes are of the work store; prefixes end in `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub period: Period,
+    /// Where this run stages its files, for example `staging/2026-09/1f2e…/`.
+    pub staging: String,
+    /// File, or prefix, of the bill store.
+    pub bill: String,
+    /// Prefix of the configuration files.
+    pub configuration: String,
+    /// Prefix of the statement template; `None` is the one in the package.
+    pub template: Option<String>,
+    /// Key of the organization file, if there is one.
+    pub organization: Option<String>,
+    /// Key of the invoices file, if there is one.
+    pub invoices: Option<String>,
+    /// Closes before invoices are final; never committed.
+    pub provisional: bool,
+    /// Where `closes/` stands before it: `""`, or the currency's own prefix with `currencies = "each"`.
+    pub closes: String,
+    /// The currency closed; the configured one if empty.
+    pub currency: String,
+    /// Rises when a failed run is started again, so that its queries run again.
+    pub attempt: u32,
+}
+
+/// A part of a list that one Map item works on: `from <= index < to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    pub from: usize,
+    pub to: usize,
+}
+
+/// At most 100 shards, so that a Map stays far below 25,000 history events.
+pub fn shards(items: usize) -> Vec<Shard> {
+    let size = items.div_ceil(100).max(1);
+    (0..items).step_by(size).map(|from| Shard { from, to: (from + size).min(items) }).collect()
+}
+
+/// One file of the bill, as it was found and accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillFile {
+    /// Key in the bill store.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    pub version: String,
+    /// `cur2`, `focus_1_0`, `focus_1_2` or `focus_1_3`.
+    pub format: String,
+    /// `parquet`, `csv` or `csv.gz`.
+    pub encoding: String,
+}
+
+/// One frozen file of the bill.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FrozenFile {
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    /// Below `inputs/<period>/<digest>/`.
+    pub path: String,
+    pub format: String,
+    pub encoding: String,
+    /// The key it was delivered under.
+    pub delivered_as: String,
+    pub version: String,
+}
+
+/// The frozen bill: written last, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputsManifest {
+    pub period: Period,
+    /// sha256 over the files' sorted `sha256 size` lines.
+    pub digest: String,
+    /// Sorted by sha256.
+    pub files: Vec<FrozenFile>,
+}
+
+impl InputsManifest {
+    /// Prefix of the frozen files.
+    pub fn prefix(&self) -> String {
+        format!("inputs/{}/{}/", self.period, self.digest)
+    }
+}
+
+/// What the rollup found beside its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RollupFacts {
+    /// Bill lines by format.
+    pub rows: BTreeMap<String, i64>,
+    /// Billing accounts whose export has no invoice ids at all (FOCUS 1.0): `provider/issuer/account`.
+    pub without_invoice_ids: Vec<String>,
+    /// Things a person should know about the files, such as exponents with a plus sign.
+    pub warnings: Vec<String>,
+}
+
+/// What is awaited before a period can close.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Readiness {
+    pub ready: bool,
+    pub awaited: Vec<String>,
+}
+
+/// Bill and invoices compared; what allocation and proof go by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    pub family: Family,
+    pub currency: String,
+    pub minor_exponent: u32,
+    pub controls: Vec<Control>,
+    pub unbilled: Vec<String>,
+    pub ignored: Vec<String>,
+    /// Bill lines of other billing periods, left out: period -> lines.
+    pub other_periods: BTreeMap<String, i64>,
+    /// Other currencies of the bill, closed apart: currency -> lines.
+    pub other_currencies: BTreeMap<String, i64>,
+    /// Lines whose cost had digits beyond the twelfth decimal.
+    pub lossy_rows: i64,
+    pub rows: i64,
+    /// Sentences that the report says: control totals, finality, family.
+    pub statements: Vec<String>,
+}
+
+/// Digests of everything a close depends on, and its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseFacts {
+    pub close: String,
+    pub period: Period,
+    pub currency: String,
+    pub provisional: bool,
+    pub output_version: u32,
+    /// Id of the close before this one, `none` if this is the first.
+    pub previous_close: String,
+    pub previous_period: Option<Period>,
+    pub inputs_digest: String,
+    pub rollup_digest: String,
+    pub configuration_digest: String,
+    pub organization_digest: String,
+    pub invoices_digest: String,
+    pub sql_digest: String,
+    pub template_digest: String,
+    /// Ids of all units, sorted: the list that the statement Map runs over.
+    pub units: Vec<String>,
+}
+
+/// `reconciliation.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    pub period: Period,
+    pub close: String,
+    pub provisional: bool,
+    pub currency: String,
+    pub passed: bool,
+    pub invoices: Vec<InvoiceLine>,
+    pub totals: Totals,
+    pub bridge: Vec<BridgeLine>,
+    pub violations: Vec<Violation>,
+    pub unbilled: Vec<String>,
+    /// What the other cost family would have given, where an invoice is beyond tolerance.
+    pub other_family: BTreeMap<String, Money>,
+    pub notes: Vec<crate::allocate::Note>,
+    pub statements: Vec<String>,
+    pub ignored: Vec<String>,
+    pub other_periods: BTreeMap<String, i64>,
+    pub other_currencies: BTreeMap<String, i64>,
+    pub lossy_rows: i64,
+    pub rows: i64,
+}
+
+/// One invoice of `reconciliation.json`. Amounts are decimal strings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceLine {
+    pub provider: String,
+    pub issuer: String,
+    pub billing_account_id: String,
+    pub invoice_id: String,
+    pub source: crate::reconcile::ControlSource,
+    pub rows: i64,
+    pub bill: Money,
+    pub invoice: Money,
+    pub difference: Money,
+    pub tolerance: Money,
+    /// Minor units that the ledger holds for the invoice.
+    pub ledger_cents: i128,
+    pub tax: Option<crate::reconcile::TaxControl>,
+    pub passed: bool,
+}
+
+/// Sums of the whole close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub bill_cash: Money,
+    pub bill_effective: Money,
+    pub ledger_cash: Money,
+    pub ledger_effective: Money,
+    pub ledger_cents: i128,
+    pub units: usize,
+    pub ledger_rows: usize,
+}
+
+/// Decimal places of a currency's minor unit (ISO 4217).
+pub fn minor_exponent(currency: &str) -> u32 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND" | "VUV" | "XAF"
+        | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}

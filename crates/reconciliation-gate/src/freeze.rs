@@ -1,0 +1,109 @@
+//! Copies the accepted files to `inputs/<period>/<digest>/`, by version and hash, and says so last.
+
+use crate::locate::Located;
+use crate::{Context, Error, Output, read_staged, write_staged};
+use apportion_core::close::{FrozenFile, InputsManifest, Run, Shard};
+use apportion_output::sha256_hex;
+use apportion_store::{PutOutcome, StoreError};
+use std::collections::BTreeMap;
+
+/// Hashes files `[from, to)` of the located list.
+pub(crate) async fn fingerprint(context: &Context, run: &Run, shard: Shard) -> Result<Output, Error> {
+    let located: Located = read_staged(context, run, "bill.json").await?;
+    let mut frozen = Vec::new();
+    for file in located.files.get(shard.from..shard.to).unwrap_or(&[]) {
+        let apportion_store::Copied { sha256, size, .. } =
+            context.bill.digest(&file.key, Some(&file.version)).await.map_err(changed)?;
+        frozen.push(FrozenFile {
+            path: format!("bill/{sha256}.{}", file.encoding),
+            sha256,
+            size,
+            format: file.format.clone(),
+            encoding: file.encoding.clone(),
+            delivered_as: file.key.clone(),
+            version: file.version.clone(),
+        });
+    }
+    let files = frozen.len();
+    write_staged(context, run, &fingerprint_name(shard.from), &frozen).await?;
+    Ok(Output::Done { files })
+}
+
+fn fingerprint_name(from: usize) -> String {
+    format!("fingerprints/{from:06}.json")
+}
+
+fn changed(error: StoreError) -> Error {
+    match error {
+        StoreError::Changed { .. } => Error::BillChanged(error.to_string()),
+        other => Error::Store(other),
+    }
+}
+
+/// Every fingerprint, checked for twins, as the manifest to be.
+async fn plan(context: &Context, run: &Run) -> Result<InputsManifest, Error> {
+    let mut files: Vec<FrozenFile> = Vec::new();
+    for entry in context.work.list(&format!("{}fingerprints/", run.staging)).await? {
+        let bytes = context.work.get(&entry.key).await?;
+        let part: Vec<FrozenFile> =
+            serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{}: {error}", entry.key)))?;
+        files.extend(part);
+    }
+    files.sort();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for file in &files {
+        if let Some(twin) = seen.insert(&file.sha256, &file.delivered_as) {
+            return Err(Error::BadBill(format!(
+                "`{twin}` and `{}` are the same file (sha256 {}): the cost would count twice; remove one",
+                file.delivered_as, file.sha256
+            )));
+        }
+    }
+    let lines: String = files.iter().map(|file| format!("{} {}\n", file.sha256, file.size)).collect();
+    Ok(InputsManifest { period: run.period, digest: sha256_hex(lines.as_bytes()), files })
+}
+
+/// Copies files `[from, to)` of the located list.
+pub(crate) async fn freeze(context: &Context, run: &Run, shard: Shard) -> Result<Output, Error> {
+    let plan = plan(context, run).await?;
+    let part: Vec<FrozenFile> = read_staged(context, run, &fingerprint_name(shard.from)).await?;
+    for file in &part {
+        let key = format!("{}{}", plan.prefix(), file.path);
+        let copied =
+            context.work.copy_from(&context.bill, &file.delivered_as, &file.version, &key).await.map_err(changed)?;
+        if copied.sha256 != file.sha256 {
+            return Err(Error::BillChanged(format!(
+                "`{}` changed while it was frozen: run again once the export is complete",
+                file.delivered_as
+            )));
+        }
+    }
+    Ok(Output::Done { files: part.len() })
+}
+
+/// Checks that every file lies frozen, then writes the inputs manifest once; the run keeps its own copy.
+pub(crate) async fn commit(context: &Context, run: &Run) -> Result<Output, Error> {
+    let plan = plan(context, run).await?;
+    for file in &plan.files {
+        let key = format!("{}{}", plan.prefix(), file.path);
+        let entry = context.work.head(&key).await?;
+        if entry.is_none_or(|entry| entry.size != file.size) {
+            return Err(Error::Staging(format!("`{key}` was not frozen whole: run again")));
+        }
+    }
+    write_staged(context, run, "inputs.json", &plan).await?;
+    let key = format!("{}manifest.json", plan.prefix());
+    let text = serde_json::to_string_pretty(&plan).map_err(|error| Error::Staging(error.to_string()))? + "\n";
+    if context.work.put_once(&key, text.as_bytes()).await? == PutOutcome::Exists {
+        let bytes = context.work.get(&key).await?;
+        let there: InputsManifest =
+            serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+        let hashes = |manifest: &InputsManifest| -> Vec<String> {
+            manifest.files.iter().map(|file| format!("{} {}", file.sha256, file.size)).collect()
+        };
+        if hashes(&there) != hashes(&plan) {
+            return Err(Error::Staging(format!("`{key}` lists other files than its own digest: the inputs were changed by hand")));
+        }
+    }
+    Ok(Output::Committed { digest: plan.digest, files: plan.files.len() })
+}
