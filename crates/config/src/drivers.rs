@@ -44,7 +44,7 @@ pub(crate) fn read(
         let (Some(target), Some(value), 2) = (record.get(0), record.get(1), record.len()) else {
             return Err(wrong(
                 line,
-                format!("the line has {} fields instead of 2", record.len()),
+                format!("the line has {} where 2 fields belong", if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) }),
                 "write `target,value`; a number has no thousands separator",
             ));
         };

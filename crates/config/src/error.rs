@@ -11,7 +11,7 @@ pub enum ConfigError {
     #[error("{path}: cannot be read ({reason}) — check that it exists and that you may read it")]
     Unreadable { path: String, reason: String },
     /// A file that the configuration needs is not there.
-    #[error("{file}: is missing — {todo}")]
+    #[error("{file}: the file is missing — {todo}")]
     Missing { file: String, todo: String },
     /// A file says something that cannot hold.
     #[error("{0}")]
@@ -136,7 +136,8 @@ impl Source {
 
     fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
         let (line, column) = self.line_and_column(error.span().map_or(0, |span| span.start));
-        let (what, todo) = plain_words(error.message());
+        let at = error.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+        let (what, todo) = plain_words(error.message(), at);
         // The line says enough where a key or value is named; syntax needs the column.
         let column = what.starts_with("this is not TOML").then_some(column);
         ConfigError::Invalid(Problem { file: self.file.clone(), line, column, what, todo })
@@ -154,8 +155,8 @@ pub(crate) fn at_line(file: &str, line: usize, what: impl Into<String>, todo: im
     })
 }
 
-/// What the TOML reader says, in words for the person who keeps the file.
-fn plain_words(message: &str) -> (String, String) {
+/// What the TOML reader says, in words for the person who keeps the file. `at` is the text that it points at.
+fn plain_words(message: &str, at: &str) -> (String, String) {
     let message = message.lines().next().unwrap_or_default();
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let (key, known) = rest.split_once(", expected ").unwrap_or((rest, ""));
@@ -172,32 +173,18 @@ fn plain_words(message: &str) -> (String, String) {
     }
     if let Some(rest) = message.strip_prefix("invalid type: ") {
         let (found, expected) = rest.split_once(", expected ").unwrap_or((rest, "another type"));
-        let todo = match expected {
-            "a string" => "write text in quotes, for example \"CC-1010\"".to_owned(),
-            "a sequence" => "write a list in brackets, for example [\"CC-1010\"]".to_owned(),
-            "a boolean" => "write true or false, without quotes".to_owned(),
-            "a map" => "write a table, for example { key = \"even\" }".to_owned(),
-            other => format!("write {other}"),
+        let number = found.split('`').nth(1).unwrap_or("CC-1010");
+        let (kind, todo) = match expected {
+            "a string" => ("a text", format!("write it in quotes: \"{number}\"")),
+            "a sequence" => ("a list", "write a list in brackets, for example [\"CC-1010\"]".to_owned()),
+            "a boolean" => ("true or false", "write true or false, without quotes".to_owned()),
+            "a map" => ("a table", "write a table, for example { key = \"even\" }".to_owned()),
+            other => return (format!("found {found}, which cannot stand here"), format!("write {other}")),
         };
-        return (format!("found {found} where {} belongs", kind_words(expected)), todo);
+        return (format!("found {found} where {kind} belongs"), todo);
     }
-    if let Some(key) = message.strip_prefix("duplicate key") {
-        let key = key.trim().trim_matches(['`', '\'']);
-        let what = if key.is_empty() { "this key stands twice in one table".to_owned() } else { format!("the key `{key}` stands twice in one table") };
-        return (what, "keep one of the two".to_owned());
-    }
-    if let Some((what, todo)) = message.split_once(" — ") {
-        return (what.to_owned(), todo.to_owned());
+    if message.starts_with("duplicate key") {
+        return (format!("the key `{at}` stands twice in one table"), "keep one of the two".to_owned());
     }
     (format!("this is not TOML: {message}"), "correct the line; every text stands in double quotes, every list in brackets".to_owned())
-}
-
-fn kind_words(expected: &str) -> &str {
-    match expected {
-        "a string" => "a text",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        "a boolean" => "true or false",
-        other => other,
-    }
 }

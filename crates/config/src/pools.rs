@@ -529,8 +529,8 @@ pub(crate) fn check_drivers(
             return Err(crate::error::at_line(
                 &file,
                 1,
-                format!("no line for {}, who share the pool `{}`", list(&missing), pool.id),
-                "add a line for each; zero is a value",
+                format!("there is no line for {}", list(&missing)),
+                format!("add one for each target of the pool `{}`; zero is a value", pool.id),
             ));
         }
     }
