@@ -1,0 +1,148 @@
+//! Which columns a bill's file has, from its footer or its first line alone.
+
+use crate::OutputError;
+use flate2::read::MultiGzDecoder;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+/// Longest first line of a CSV file, in bytes.
+const HEADER_BYTES: u64 = 1 << 20;
+
+/// How a file is written, told by its first bytes, not its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Parquet,
+    Csv,
+    CsvGz,
+}
+
+/// Encoding and top-level columns of one file, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileColumns {
+    pub encoding: Encoding,
+    pub columns: Vec<String>,
+}
+
+/// Reads the Parquet footer or the CSV header of a file; errors name the file.
+pub fn columns_of(path: &Path) -> Result<FileColumns, OutputError> {
+    let failed = |error: &dyn std::fmt::Display| OutputError::file(path.display().to_string(), error);
+    let mut file = File::open(path).map_err(|error| failed(&error))?;
+    let mut magic = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| failed(&error))?;
+    file.rewind().map_err(|error| failed(&error))?;
+    let (encoding, columns) = match magic.as_slice() {
+        b"PAR1" => (Encoding::Parquet, parquet_columns(file)),
+        [0x1f, 0x8b, ..] => (Encoding::CsvGz, csv_columns(MultiGzDecoder::new(BufReader::new(file)))),
+        [] => return Err(failed(&"the file is empty; expected Parquet, CSV or CSV.gz")),
+        _ => (Encoding::Csv, csv_columns(file)),
+    };
+    Ok(FileColumns { encoding, columns: columns.map_err(|what| failed(&what))? })
+}
+
+fn parquet_columns(file: File) -> Result<Vec<String>, String> {
+    let reader = SerializedFileReader::new(file)
+        .map_err(|error| format!("the Parquet footer cannot be read, is the file complete? ({error})"))?;
+    let schema = reader.metadata().file_metadata().schema();
+    Ok(schema.get_fields().iter().map(|field| field.name().to_owned()).collect())
+}
+
+fn csv_columns(file: impl Read) -> Result<Vec<String>, String> {
+    let mut first = BufReader::new(file.take(HEADER_BYTES));
+    let mut bytes = Vec::new();
+    let cut = |error: io::Error| format!("the first line cannot be read, is the file complete? ({error})");
+    // A quoted column name may hold a line break: read on until the quotes are even.
+    while bytes.is_empty() || !bytes.iter().filter(|byte| **byte == b'"').count().is_multiple_of(2) {
+        if first.read_until(b'\n', &mut bytes).map_err(cut)? == 0 {
+            break;
+        }
+    }
+    let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
+        .map_err(|_| "it is neither Parquet nor gzip, and its first line is not UTF-8: expected Parquet, CSV or CSV.gz")?;
+    if text.contains('\0') {
+        return Err("it is neither Parquet nor gzip nor text: expected Parquet, CSV or CSV.gz".to_owned());
+    }
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    match reader.records().next() {
+        Some(Ok(record)) => Ok(record.iter().map(str::to_owned).collect()),
+        Some(Err(error)) => Err(format!("the first line is not CSV: {error}")),
+        None => Err("the first line is empty: expected column names".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn columns(bytes: &[u8]) -> Result<FileColumns, OutputError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        columns_of(file.path())
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn csv_headers_are_read_plain_zipped_quoted_and_with_a_byte_order_mark() {
+        let expected = vec!["a".to_owned(), "b,\n\"c\"".to_owned(), "d".to_owned()];
+        let header = b"\xef\xbb\xbfa,\"b,\n\"\"c\"\"\",d\r\n1,2,3\r\n";
+        assert_eq!(columns(header).unwrap(), FileColumns { encoding: Encoding::Csv, columns: expected.clone() });
+        assert_eq!(columns(&gzip(header)).unwrap(), FileColumns { encoding: Encoding::CsvGz, columns: expected });
+        assert_eq!(columns(b"only").unwrap().columns, ["only"]);
+    }
+
+    #[test]
+    fn parquet_columns_are_the_top_level_ones() {
+        let bytes = crate::ledger_parquet("2026-09".parse().unwrap(), &[]).unwrap();
+        let found = columns(&bytes).unwrap();
+        assert_eq!(found.encoding, Encoding::Parquet);
+        assert_eq!(found.columns, crate::LEDGER_COLUMNS);
+    }
+
+    #[test]
+    fn broken_files_are_errors_that_name_the_file() {
+        let parquet = crate::ledger_parquet("2026-09".parse().unwrap(), &[crate::ledger::tests::row()]).unwrap();
+        let zipped = gzip(&b"abc,".repeat(5000));
+        for (what, bytes) in [
+            ("empty", &b""[..]),
+            ("empty line", b"\n1,2"),
+            ("magic only", b"PAR1"),
+            ("Parquet cut short", &parquet[..parquet.len() - 1]),
+            ("Parquet cut at half", &parquet[..parquet.len() / 2]),
+            ("gzip cut short", &zipped[..20]),
+            ("not text", &[0xff, 0xfe, b'a', 0, b',', 0]),
+            ("NUL", b"a\0b,c\n"),
+        ] {
+            let mut file = tempfile::Builder::new().prefix("bill-").tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            let message = columns_of(file.path()).expect_err(what).to_string();
+            assert!(message.starts_with(file.path().to_str().unwrap()), "{what}: {message}");
+        }
+        assert!(columns_of(Path::new("/nowhere/bill.csv")).unwrap_err().to_string().starts_with("/nowhere/bill.csv: "));
+    }
+
+    #[test]
+    fn the_shared_bills_are_told_apart() {
+        let shared = match std::env::var("APPORTION_SHARED") {
+            Ok(path) => Path::new(&path).join("data"),
+            Err(_) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        };
+        if !shared.exists() {
+            assert!(std::env::var_os("CI").is_none(), "shared data must be there in CI");
+            println!("SKIPPED headers of shared bills: shared data not beside the clone");
+            return;
+        }
+        let parquet = columns_of(&shared.join("cur2/cur2_plain_final.snappy.parquet")).unwrap();
+        let csv = columns_of(&shared.join("cur2/cur2_plain_final.csv.gz")).unwrap();
+        assert_eq!((parquet.encoding, csv.encoding), (Encoding::Parquet, Encoding::CsvGz));
+        for found in [parquet, csv] {
+            assert!(found.columns.iter().any(|name| name == "bill_payer_account_name"), "{:?}", found.columns);
+        }
+    }
+}
