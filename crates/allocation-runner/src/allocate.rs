@@ -68,6 +68,10 @@ async fn facts(
     let invoices: Vec<(String, String)> =
         compared.controls.iter().map(|control| (format!("{:?}", control.key), control.invoice.to_string())).collect();
     let invoices_text = serde_json::to_string(&invoices).map_err(staging)?;
+    let invoices_file = match &run.invoices {
+        Some(key) => Some(sha256_hex(&context.work.get(key).await?)),
+        None => None,
+    };
     let sql: String = catalogue::FILES.iter().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
     let mut facts = CloseFacts {
         close: String::new(),
@@ -84,6 +88,8 @@ async fn facts(
         invoices_digest: sha256_hex(invoices_text.as_bytes()),
         sql_digest: sha256_hex(sql.as_bytes()),
         template_digest: context.template_digest.clone(),
+        invoices_file,
+        own_template: run.template.is_some(),
         units,
     };
     facts.close = close_id(&facts);

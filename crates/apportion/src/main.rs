@@ -1,1 +1,232 @@
-fn main() {}
+//! The command line: a whole month on one machine, by the same functions, SQL and state machines as on AWS.
+
+mod close;
+mod failure;
+mod init;
+mod local;
+mod rederive;
+mod report;
+mod sample;
+mod status;
+mod verify;
+mod walker;
+
+use apportion_core::period::Period;
+use clap::{Args, Parser, Subcommand};
+use failure::Failure;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turns the bill of an AWS organization into one statement per business unit that adds up to the invoice to the cent.
+#[derive(Parser)]
+#[command(name = "apportion", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Closes a month: freezes the bill, allocates it, proves it, renders and signs the statements.
+    ///
+    /// Exit codes: 0 closed, 2 bad input or configuration, 3 not ready, 4 does not reconcile, 1 anything else.
+    Close(CloseArguments),
+    /// Checks a close: sums, chain, signature, conservation, and the whole month again from its frozen inputs.
+    ///
+    /// Exit codes: 0 holds, 5 does not hold, 2 unreadable.
+    Verify(VerifyArguments),
+    /// Lists periods, closes and what is awaited.
+    Status(StatusArguments),
+    /// Writes a first configuration from a bill, with which a close succeeds as it stands.
+    Init(InitArguments),
+    /// Checks or upgrades a configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
+    Sample(SampleArguments),
+}
+
+#[derive(Args)]
+struct CloseArguments {
+    /// Billing month, UTC.
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Period,
+    /// A bill file, a folder of them, or a Data Exports folder at or above the export: CUR 2.0, FOCUS 1.0, 1.2 or 1.3.
+    #[arg(long, value_name = "PATH")]
+    bill: PathBuf,
+    /// The configuration folder; `apportion init` writes a first one.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+    /// Where inputs/ and closes/ go.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The organization as JSON: Roots, OrganizationalUnits, Accounts.
+    #[arg(long, value_name = "FILE")]
+    org: Option<PathBuf>,
+    /// What `aws invoicing list-invoice-summaries` prints.
+    #[arg(long, value_name = "FILE")]
+    invoices: Option<PathBuf>,
+    /// A folder of Typst files to use instead of the package's own template.
+    #[arg(long, value_name = "DIR")]
+    template: Option<PathBuf>,
+    /// Close although invoices are not final: marked on every page and file, never the period's close.
+    #[arg(long)]
+    provisional: bool,
+    /// Do everything but write: print what a close would give.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct VerifyArguments {
+    /// The folder of a close: OUT/closes/<period>/<close>.
+    close: PathBuf,
+    /// The public key (PEM) that must have signed it.
+    #[arg(long, value_name = "PEM")]
+    key: Option<PathBuf>,
+    /// SHA-256 of the public key (DER, hex) that must have signed it.
+    #[arg(long, value_name = "HEX", conflicts_with = "key")]
+    fingerprint: Option<String>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct StatusArguments {
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct InitArguments {
+    #[arg(long, value_name = "PATH")]
+    bill: PathBuf,
+    /// The folder to write; it must not exist yet, or be empty.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Reads the folder and prints what each rule and pool comes to.
+    Check {
+        #[arg(long, value_name = "DIR")]
+        config: PathBuf,
+        #[arg(long, value_name = "YYYY-MM")]
+        period: Period,
+    },
+    /// Brings the files to the current version.
+    Upgrade {
+        #[arg(long, value_name = "DIR")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct SampleArguments {
+    /// Bill lines in a month, about.
+    #[arg(long, default_value_t = 200_000)]
+    rows: u64,
+    #[arg(long, default_value_t = 40)]
+    accounts: u32,
+    /// The first month.
+    #[arg(long, value_name = "YYYY-MM", default_value = "2026-09")]
+    period: Period,
+    #[arg(long, default_value_t = 1)]
+    months: u32,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A folder that does not exist yet, or that an earlier `sample` made.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("apportion: the runtime does not start: {error}");
+            return ExitCode::from(failure::OTHER);
+        }
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("apportion: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Progress of long work, on stderr so that stdout stays the result.
+fn progress(line: &str) {
+    eprintln!("  {line}");
+}
+
+async fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Close(arguments) => run_close(arguments).await,
+        Command::Verify(arguments) => run_verify(arguments).await,
+        Command::Status(arguments) => run_status(arguments),
+        Command::Init(arguments) => run_init(arguments).await,
+        Command::Config(command) => run_config(command),
+        Command::Sample(arguments) => run_sample(arguments),
+    }
+}
+
+async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
+    let json = arguments.json;
+    let options = close::Options {
+        period: arguments.period,
+        bill: arguments.bill,
+        config: arguments.config,
+        out: arguments.out,
+        organization: arguments.org,
+        invoices: arguments.invoices,
+        template: arguments.template,
+        provisional: arguments.provisional,
+        dry_run: arguments.dry_run,
+    };
+    let summaries = close::close(&options, &progress).await?;
+    if json {
+        // One close is an object; `currencies = "each"` gives a list.
+        let text = if let [one] = summaries.as_slice() {
+            serde_json::to_string_pretty(one)
+        } else {
+            serde_json::to_string_pretty(&summaries)
+        };
+        print(&(text.map_err(Failure::other)? + "\n"))?;
+    } else {
+        for summary in &summaries {
+            print(&report::summary(summary))?;
+        }
+    }
+    Ok(0)
+}
+
+/// Writes to stdout; a closed pipe is an error like any other, not a panic.
+fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::other(format!("stdout: {error}")))
+}
+
+fn run_sample(arguments: SampleArguments) -> Result<u8, Failure> {
+    let options = sample::SampleOptions {
+        rows: arguments.rows,
+        accounts: arguments.accounts,
+        period: arguments.period,
+        months: arguments.months,
+        seed: arguments.seed,
+        out: arguments.out,
+    };
+    let report = sample::run(&options, &mut |line| progress(line)).map_err(Failure::bad_input)?;
+    print(&report.to_string())?;
+    Ok(0)
+}

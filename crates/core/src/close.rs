@@ -150,8 +150,44 @@ pub struct CloseFacts {
     pub invoices_digest: String,
     pub sql_digest: String,
     pub template_digest: String,
+    /// sha256 of the invoices file as it was given, if one was.
+    pub invoices_file: Option<String>,
+    /// The template is the user's own, frozen with the inputs; otherwise the package's.
+    pub own_template: bool,
     /// Ids of all units, sorted: the list that the statement Map runs over.
     pub units: Vec<String>,
+}
+
+impl CloseFacts {
+    /// Prefix below which everything lies that the close was made from.
+    pub fn inputs_prefix(&self) -> String {
+        format!("inputs/{}/{}/", self.period, self.inputs_digest)
+    }
+
+    /// Prefix of the frozen configuration files.
+    pub fn configuration_prefix(&self) -> String {
+        format!("{}configuration/{}/", self.inputs_prefix(), self.configuration_digest)
+    }
+
+    /// Key of the frozen organization snapshot.
+    pub fn organization_key(&self) -> String {
+        format!("{}organization/{}.json", self.inputs_prefix(), self.organization_digest)
+    }
+
+    /// Key of the frozen invoices file, if there was one.
+    pub fn invoices_key(&self) -> Option<String> {
+        self.invoices_file.as_ref().map(|sha256| format!("{}invoices/{sha256}.json", self.inputs_prefix()))
+    }
+
+    /// Prefix of the frozen SQL files.
+    pub fn sql_prefix(&self) -> String {
+        format!("{}sql/{}/", self.inputs_prefix(), self.sql_digest)
+    }
+
+    /// Prefix of the frozen template, if it is the user's own.
+    pub fn template_prefix(&self) -> Option<String> {
+        self.own_template.then(|| format!("{}template/{}/", self.inputs_prefix(), self.template_digest))
+    }
 }
 
 /// `reconciliation.json`.

@@ -8,6 +8,7 @@ pub const UNKNOWN: &str = "__unknown__";
 
 /// One organizational unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct OrganizationalUnit {
     pub id: String,
     pub name: String,
@@ -16,6 +17,7 @@ pub struct OrganizationalUnit {
 
 /// One member account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Account {
     pub id: String,
     pub name: String,
@@ -24,12 +26,35 @@ pub struct Account {
     pub state: String,
 }
 
-/// The organization as it stood on a date, sorted by id.
+/// The organization as it stood on a date, sorted by id. Its JSON has the shapes of the Organizations API, so a snapshot is itself an
+/// organization file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OrgSnapshot {
+    #[serde(rename = "Roots", with = "roots")]
     pub root_ids: Vec<String>,
+    #[serde(rename = "OrganizationalUnits")]
     pub units: Vec<OrganizationalUnit>,
+    #[serde(rename = "Accounts")]
     pub accounts: Vec<Account>,
+}
+
+/// `Roots` is a list of objects, of which only `Id` matters.
+mod roots {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Root {
+        #[serde(rename = "Id")]
+        id: String,
+    }
+
+    pub fn serialize<S: Serializer>(ids: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        ids.iter().map(|id| Root { id: id.clone() }).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        Ok(Vec::<Root>::deserialize(deserializer)?.into_iter().map(|root| root.id).collect())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

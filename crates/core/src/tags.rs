@@ -40,7 +40,7 @@ pub struct Dimension {
     pub fold_case: bool,
     /// Spellings to print; a value equal to one after normalisation becomes it.
     pub canonical: Vec<String>,
-    /// Other spellings, normalised form -> canonical value.
+    /// Spellings, normalised form -> canonical value. `config` lists the canonical ones too: one look-up then finds any.
     pub value_aliases: BTreeMap<String, String>,
 }
 

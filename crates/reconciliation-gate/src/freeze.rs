@@ -2,7 +2,7 @@
 
 use crate::locate::Located;
 use crate::{Context, Error, Output, read_staged, write_staged};
-use apportion_core::close::{FrozenFile, InputsManifest, Run, Shard};
+use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Run, Shard};
 use apportion_output::sha256_hex;
 use apportion_store::{PutOutcome, StoreError};
 use std::collections::BTreeMap;
@@ -106,4 +106,29 @@ pub(crate) async fn commit(context: &Context, run: &Run) -> Result<Output, Error
         }
     }
     Ok(Output::Committed { digest: plan.digest, files: plan.files.len() })
+}
+
+/// Freezes what else the close was made from, each under its own digest: configuration, organization, invoices, SQL, template.
+pub(crate) async fn parts(context: &Context, run: &Run, facts: &CloseFacts) -> Result<(), Error> {
+    copy_folder(context, &run.configuration, &facts.configuration_prefix()).await?;
+    let organization = context.work.get(&format!("{}organization.json", run.staging)).await?;
+    context.work.put_same(&facts.organization_key(), &organization).await?;
+    if let (Some(from), Some(to)) = (&run.invoices, facts.invoices_key()) {
+        context.work.put_same(&to, &context.work.get(from).await?).await?;
+    }
+    for (name, text) in apportion_engine::catalogue::FILES {
+        context.work.put_same(&format!("{}{name}", facts.sql_prefix()), text.as_bytes()).await?;
+    }
+    if let (Some(from), Some(to)) = (&run.template, facts.template_prefix()) {
+        copy_folder(context, from, &to).await?;
+    }
+    Ok(())
+}
+
+async fn copy_folder(context: &Context, from: &str, to: &str) -> Result<(), Error> {
+    for entry in context.work.list(from).await? {
+        let bytes = context.work.get(&entry.key).await?;
+        context.work.put_same(&format!("{to}{}", &entry.key[from.len()..]), &bytes).await?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Proves the staged ledger: per invoice, to the cent, from its rows alone.
 
-use crate::{Context, Error, Output, read_staged, write_staged};
+use crate::{Context, Error, Output, freeze, read_staged, write_staged};
 use apportion_core::allocate::{Note, invoice_of};
 use apportion_core::bill::{Family, RollupRow};
 use apportion_core::close::{CloseFacts, Compared, InvoiceLine, Reconciliation, Run, Totals};
@@ -24,6 +24,9 @@ pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Er
         .collect();
     let report = report(run, compared, &facts, notes, &ledger, &rows);
     let passed = report.passed;
+    if passed {
+        freeze::parts(context, run, &facts).await?;
+    }
     write_staged(context, run, "close/reconciliation.json", &report).await?;
     Ok(Output::Reconciled { passed })
 }
