@@ -1,1 +1,28 @@
-//! placeholder
+//! Statements for people and machines: one PDF and one CSV for each unit, and the controller's summary.
+//!
+//! `Close::new` proves the totals, `Close::statement` gives the data of a page, `render_unit` prints it. Publishing is
+//! [`publish`]'s work.
+
+mod change;
+mod close;
+mod csv;
+mod fonts;
+mod render;
+mod statement;
+mod template;
+mod text;
+mod world;
+
+pub use close::{Close, Figures, Previous, StatementError};
+pub use csv::{COLUMNS, statement_csv};
+pub use render::{RenderError, Rendered, Renderer, render_unit};
+pub use statement::*;
+pub use template::{Template, TemplateError};
+
+use sha2::{Digest, Sha256};
+
+/// Folder of a unit's statement below the folder of a close.
+pub fn statement_folder(unit_id: &str) -> String {
+    let digest = |text: &str| Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("statements/{}", apportion_core::names::path_segment(unit_id, digest))
+}

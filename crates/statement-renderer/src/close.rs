@@ -1,0 +1,501 @@
+//! One close, read once for all its statements: rows by unit, totals by pool and invoice.
+//!
+//! Here the totals are proved before anything is printed: the cents of all rows of an invoice are the invoice's.
+
+use crate::change;
+use crate::statement::*;
+use apportion_core::ledger::{Component, InvoiceKey, LedgerRow, PoolSource};
+use apportion_core::model::{Configuration, UNTAGGED, Unit};
+use apportion_core::money::Money;
+use apportion_core::period::Period;
+use apportion_core::reconcile::{Control, ControlSource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why a statement cannot be made from a ledger. Each is a fault of the close, never of a name or a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementError {
+    #[error("invoice `{invoice}`: the ledger's rows come to {ledger} minor units and the invoice to {payable}: the close does not reconcile, so no statement is printed")]
+    InvoiceDiffers { invoice: String, ledger: i128, payable: i128 },
+    #[error("invoice `{invoice}` has ledger rows and no reconciliation line: the close does not reconcile, so no statement is printed")]
+    InvoiceUnknown { invoice: String },
+    #[error("`{unit}` is neither a unit of units.toml nor in the ledger; the units are: {known}")]
+    NoUnit { unit: String, known: String },
+    #[error("{what} comes to {amount} minor units, beyond what a statement can print (9.2e18)")]
+    TooLarge { what: String, amount: i128 },
+    #[error("unit `{unit}`: {what} sums to {sum} minor units and should to {total}: a defect of the renderer, please report it")]
+    DoesNotAdd { unit: String, what: &'static str, sum: i128, total: i128 },
+    #[error("ledger row of unit `{unit}`: {field} `{text}` is not a decimal number")]
+    BadNumber { unit: String, field: &'static str, text: String },
+}
+
+/// What the statements of a close are made from.
+pub struct Figures<'a> {
+    pub period: Period,
+    /// `""` if there is none yet.
+    pub close_id: &'a str,
+    pub provisional: bool,
+    pub currency: &'a str,
+    /// Decimal places of the currency's minor unit: 2 for USD.
+    pub minor_exponent: u32,
+    pub configuration: &'a Configuration,
+    /// Account id -> name, from the bill or the organization.
+    pub account_names: &'a BTreeMap<String, String>,
+    /// The whole ledger, in its own order.
+    pub rows: &'a [LedgerRow],
+    /// One for each invoice.
+    pub controls: &'a [Control],
+    /// Where the pools' money came from; may be empty, then statements do not say what tagging would save.
+    pub pool_sources: &'a [PoolSource],
+    pub previous: Option<Previous<'a>>,
+}
+
+/// The close before this one.
+#[derive(Clone, Copy)]
+pub struct Previous<'a> {
+    pub period: Period,
+    pub close_id: &'a str,
+    /// Its whole ledger.
+    pub rows: &'a [LedgerRow],
+    /// Its configuration, for telling changed rules from changed numbers; without it only the rules' ids tell.
+    pub configuration: Option<&'a Configuration>,
+}
+
+/// What a pool came to, over all units.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PoolTotal {
+    pub cents: i128,
+    pub units: BTreeSet<String>,
+}
+
+/// Rows by unit and totals by pool of one ledger.
+pub(crate) struct Ledger<'a> {
+    pub by_unit: BTreeMap<&'a str, Vec<&'a LedgerRow>>,
+    pub pools: BTreeMap<&'a str, PoolTotal>,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn new(rows: &'a [LedgerRow]) -> Ledger<'a> {
+        let mut by_unit: BTreeMap<&str, Vec<&LedgerRow>> = BTreeMap::new();
+        let mut pools: BTreeMap<&str, PoolTotal> = BTreeMap::new();
+        for row in rows {
+            by_unit.entry(&row.key.unit_id).or_default().push(row);
+            if !row.key.pool_id.is_empty() {
+                let total = pools.entry(&row.key.pool_id).or_default();
+                total.cents += row.cents;
+                total.units.insert(row.key.unit_id.clone());
+            }
+        }
+        Ledger { by_unit, pools }
+    }
+
+    pub fn rows_of(&self, unit: &str) -> &[&'a LedgerRow] {
+        self.by_unit.get(unit).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// A close whose totals are proved.
+pub struct Close<'a> {
+    pub(crate) figures: Figures<'a>,
+    pub(crate) ledger: Ledger<'a>,
+    pub(crate) previous: Option<Ledger<'a>>,
+    invoice_cents: BTreeMap<&'a InvoiceKey, i128>,
+    /// Unit -> untagged cash in the accounts that are mostly its own.
+    own_untagged: BTreeMap<String, BTreeMap<String, Money>>,
+}
+
+impl<'a> Close<'a> {
+    /// Reads the figures and proves them: ledger cents equal the invoice's, invoice by invoice.
+    pub fn new(figures: Figures<'a>) -> Result<Close<'a>, StatementError> {
+        let mut invoice_cents: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();
+        for row in figures.rows {
+            *invoice_cents.entry(&row.key.invoice).or_default() += row.cents;
+        }
+        let known: BTreeSet<&InvoiceKey> = figures.controls.iter().map(|control| &control.key).collect();
+        for (key, cents) in &invoice_cents {
+            if !known.contains(key) && *cents != 0 {
+                return Err(StatementError::InvoiceUnknown { invoice: key.invoice_id.clone() });
+            }
+        }
+        for control in figures.controls {
+            let ledger = invoice_cents.get(&control.key).copied().unwrap_or(0);
+            if ledger != control.cents {
+                let invoice = control.key.invoice_id.clone();
+                return Err(StatementError::InvoiceDiffers { invoice, ledger, payable: control.cents });
+            }
+        }
+        let ledger = Ledger::new(figures.rows);
+        let previous = figures.previous.map(|previous| Ledger::new(previous.rows));
+        let own_untagged = own_untagged(&figures);
+        Ok(Close { figures, ledger, previous, invoice_cents, own_untagged })
+    }
+
+    /// Everyone who gets a statement: the units of the configuration, and whoever else the ledger names. Sorted by id.
+    pub fn units(&self) -> Vec<Unit> {
+        let mut units: BTreeMap<String, Unit> =
+            self.figures.configuration.units.iter().map(|unit| (unit.id.clone(), unit.clone())).collect();
+        for id in self.ledger.by_unit.keys() {
+            units.entry((*id).to_owned()).or_insert_with(|| Unit {
+                id: (*id).to_owned(),
+                name: String::new(),
+                business_unit: String::new(),
+                owners: Vec::new(),
+            });
+        }
+        units.into_values().collect()
+    }
+
+    /// The statement of a unit. A unit without a row gets one that says so.
+    pub fn statement(&self, unit_id: &str) -> Result<Statement, StatementError> {
+        let units = self.units();
+        let unit = units.iter().find(|unit| unit.id == unit_id).ok_or_else(|| StatementError::NoUnit {
+            unit: unit_id.to_owned(),
+            known: units.iter().map(|unit| unit.id.as_str()).collect::<Vec<_>>().join(", "),
+        })?;
+        self.statement_of(unit)
+    }
+
+    /// As [`Close::statement`], for a unit of [`Close::units`].
+    pub fn statement_of(&self, unit: &Unit) -> Result<Statement, StatementError> {
+        let rows = self.ledger.rows_of(&unit.id);
+        let total: i128 = rows.iter().map(|row| row.cents).sum();
+        let effective: Money = rows.iter().map(|row| row.effective).sum();
+        let effective = self.minor(effective);
+        let is_direct = |row: &LedgerRow| row.key.pool_id.is_empty() && row.key.component == Component::Direct;
+        let direct = rows.iter().filter(|row| is_direct(row)).map(|row| row.cents).sum();
+        let pools = rows.iter().filter(|row| !row.key.pool_id.is_empty()).map(|row| row.cents).sum();
+        let statement = Statement {
+            version: MODEL_VERSION,
+            period: dates(self.figures.period),
+            close: self.figures.close_id.to_owned(),
+            provisional: self.figures.provisional,
+            currency: Currency { code: self.figures.currency.to_owned(), places: self.figures.minor_exponent },
+            unit: UnitName { id: unit.id.clone(), name: unit.name.clone(), business_unit: unit.business_unit.clone() },
+            total: cents("the unit's total", total)?,
+            summary: Summary {
+                direct: cents("direct cost", direct)?,
+                pools: cents("the unit's pools", pools)?,
+                other: cents("other cost", total - direct - pools)?,
+            },
+            components: self.components(rows)?,
+            services: self.named(&unit.id, |row| row.key.service.clone())?,
+            accounts: self.named_accounts(&unit.id)?,
+            pools: self.pools(&unit.id)?,
+            change: change::since_previous(self, &unit.id)?,
+            cash_and_effective: CashAndEffective {
+                cash: cents("cash", total)?,
+                effective: cents("effective cost", effective)?,
+                difference: cents("cash - effective", total - effective)?,
+            },
+            untagged: self.untagged(&unit.id)?,
+            invoices: self.invoices(rows)?,
+            lines: self.lines(rows)?,
+            proof: Proof { folder: crate::statement_folder(&unit.id), output_version: apportion_core::OUTPUT_VERSION },
+        };
+        prove(&statement)?;
+        Ok(statement)
+    }
+
+    fn minor(&self, amount: Money) -> i128 {
+        amount.round_to_minor(self.figures.minor_exponent)
+    }
+
+    /// Effective amounts as minor units that sum to the rounded sum.
+    fn spread(&self, amounts: &[Money]) -> Vec<i128> {
+        let total = self.minor(amounts.iter().copied().sum());
+        let exponent = self.figures.minor_exponent;
+        apportion_core::allocate::largest_remainder_minor(total, amounts, exponent)
+            .unwrap_or_else(|| amounts.iter().map(|amount| self.minor(*amount)).collect())
+    }
+
+    pub(crate) fn account_name(&self, id: &str) -> String {
+        self.figures.account_names.get(id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn pool_name(&self, id: &str) -> String {
+        let pools = &self.figures.configuration.pools;
+        pools.iter().find(|pool| pool.id == id && pool.effective.covers(self.figures.period)).map_or_else(|| id.to_owned(), |pool| {
+            if pool.name.is_empty() { id.to_owned() } else { pool.name.clone() }
+        })
+    }
+
+    fn components(&self, rows: &[&LedgerRow]) -> Result<Vec<ComponentLine>, StatementError> {
+        let mut sums: BTreeMap<Component, (i128, Money, i128, usize)> = BTreeMap::new();
+        for row in rows {
+            let sum = sums.entry(row.key.component).or_default();
+            sum.0 += row.cents;
+            sum.1 += row.effective;
+            sum.2 += if row.key.pool_id.is_empty() { 0 } else { row.cents };
+            sum.3 += 1;
+        }
+        let effective = self.spread(&sums.values().map(|sum| sum.1).collect::<Vec<_>>());
+        let lines = sums.into_iter().zip(effective).map(|((component, sum), effective)| {
+            Ok(ComponentLine {
+                component: component.as_str().to_owned(),
+                charged: cents("a component", sum.0)?,
+                effective: cents("a component", effective)?,
+                through_pools: cents("a component", sum.2)?,
+                lines: sum.3,
+            })
+        });
+        lines.collect()
+    }
+
+    /// Direct cost by any text of its rows, largest magnitude first, with the previous close's.
+    fn named(&self, unit: &str, of: impl Fn(&LedgerRow) -> String) -> Result<Vec<NamedLine>, StatementError> {
+        let direct = |row: &&&LedgerRow| row.key.pool_id.is_empty() && row.key.component == Component::Direct;
+        let mut sums: BTreeMap<String, (i128, Money, usize)> = BTreeMap::new();
+        for row in self.ledger.rows_of(unit).iter().filter(direct) {
+            let sum = sums.entry(of(row)).or_default();
+            sum.0 += row.cents;
+            sum.1 += row.effective;
+            sum.2 += 1;
+        }
+        let mut before: BTreeMap<String, i128> = BTreeMap::new();
+        if let Some(previous) = &self.previous {
+            for row in previous.rows_of(unit).iter().filter(direct) {
+                *before.entry(of(row)).or_default() += row.cents;
+            }
+        }
+        let effective = self.spread(&sums.values().map(|sum| sum.1).collect::<Vec<_>>());
+        let mut lines = Vec::with_capacity(sums.len());
+        for ((id, sum), effective) in sums.into_iter().zip(effective) {
+            let previous = self.previous.as_ref().map(|_| before.get(&id).copied().unwrap_or(0));
+            lines.push(NamedLine {
+                name: id.clone(),
+                id,
+                place: String::new(),
+                charged: cents("a service or account", sum.0)?,
+                effective: cents("a service or account", effective)?,
+                lines: sum.2,
+                previous: previous.map(|amount| cents("a service or account", amount)).transpose()?,
+            });
+        }
+        lines.sort_by(|a, b| b.charged.unsigned_abs().cmp(&a.charged.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
+        Ok(lines)
+    }
+
+    fn named_accounts(&self, unit: &str) -> Result<Vec<NamedLine>, StatementError> {
+        let mut lines = self.named(unit, |row| row.key.account_id.clone())?;
+        let rows = self.ledger.rows_of(unit);
+        let places: BTreeMap<&str, &str> = rows.iter().map(|row| (row.key.account_id.as_str(), row.key.ou_path.as_str())).collect();
+        for line in &mut lines {
+            line.name = self.account_name(&line.id);
+            line.place = places.get(line.id.as_str()).copied().unwrap_or_default().to_owned();
+        }
+        Ok(lines)
+    }
+
+    fn pools(&self, unit: &str) -> Result<Vec<PoolLine>, StatementError> {
+        let mut by_split: BTreeMap<(&str, &str, &str, &str, &str), Vec<&LedgerRow>> = BTreeMap::new();
+        for row in self.ledger.rows_of(unit).iter().filter(|row| !row.key.pool_id.is_empty()) {
+            let key = &row.key;
+            let split = (key.pool_id.as_str(), key.rule_id.as_str(), row.driver_unit.as_str(), row.driver_value.as_str(), row.share.as_str());
+            by_split.entry(split).or_default().push(row);
+        }
+        let mut pools = Vec::with_capacity(by_split.len());
+        for rows in by_split.values() {
+            pools.extend(self.pool_line(unit, rows)?);
+        }
+        pools.sort_by(|a, b| b.charged.unsigned_abs().cmp(&a.charged.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
+        Ok(pools)
+    }
+
+    fn pool_line(&self, unit: &str, rows: &[&LedgerRow]) -> Result<Option<PoolLine>, StatementError> {
+        let Some(first) = rows.first() else { return Ok(None) };
+        let id = first.key.pool_id.as_str();
+        let charged: i128 = rows.iter().map(|row| row.cents).sum();
+        let pool = self.ledger.pools.get(id).cloned().unwrap_or_default();
+        let previous = self.previous.as_ref().and_then(|previous| {
+            let mut rows = previous.rows_of(unit).iter().filter(|row| row.key.pool_id == id).peekable();
+            rows.peek()?;
+            Some(rows.map(|row| row.cents).sum::<i128>())
+        });
+        let components: BTreeSet<&str> = rows.iter().map(|row| row.key.component.as_str()).collect();
+        let natural = ratio(unit, &first.driver_value, &first.driver_total)?;
+        Ok(Some(PoolLine {
+            id: id.to_owned(),
+            name: self.pool_name(id),
+            rule: first.key.rule_id.clone(),
+            key: key_word(&first.driver_unit).to_owned(),
+            driver: first.driver_unit.clone(),
+            driver_unit: self.figures.configuration.drivers.get(&first.driver_unit).map_or_else(String::new, |driver| driver.unit.clone()),
+            driver_value: first.driver_value.clone(),
+            driver_total: first.driver_total.clone(),
+            share: first.share.clone(),
+            fallback: first.key.rule_id.ends_with(".fallback"),
+            limited: !first.share.is_empty() && natural != first.share,
+            total: cents("a pool", pool.cents)?,
+            charged: cents("a pool", charged)?,
+            effective: cents("a pool", self.minor(rows.iter().map(|row| row.effective).sum()))?,
+            units: pool.units.len(),
+            components: components.into_iter().map(str::to_owned).collect(),
+            previous: previous.map(|amount| cents("a pool", amount)).transpose()?,
+        }))
+    }
+
+    fn untagged(&self, unit: &str) -> Result<Option<Untagged>, StatementError> {
+        let rows = self.ledger.rows_of(unit).iter();
+        let charged: i128 = rows.filter(|row| row.key.pool_id == UNTAGGED).map(|row| row.cents).sum();
+        let own = self.own_untagged.get(unit);
+        if charged == 0 && own.is_none() || self.figures.pool_sources.is_empty() {
+            return Ok(None);
+        }
+        let empty = BTreeMap::new();
+        let own = own.unwrap_or(&empty);
+        let own_total = self.minor(own.values().copied().sum());
+        let mut accounts = Vec::with_capacity(own.len());
+        for (id, amount) in own {
+            accounts.push(NamedAmount { id: id.clone(), name: self.account_name(id), amount: cents("an account", self.minor(*amount))? });
+        }
+        accounts.sort_by(|a, b| b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
+        Ok(Some(Untagged {
+            charged: cents("untagged cost", charged)?,
+            total: cents("untagged cost", self.ledger.pools.get(UNTAGGED).map_or(0, |pool| pool.cents))?,
+            own: cents("untagged cost", own_total)?,
+            saving: cents("untagged cost", charged - own_total)?,
+            accounts,
+        }))
+    }
+
+    fn invoices(&self, rows: &[&LedgerRow]) -> Result<Vec<InvoiceCheck>, StatementError> {
+        let mut own: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();
+        for row in rows {
+            *own.entry(&row.key.invoice).or_default() += row.cents;
+        }
+        let checks = self.figures.controls.iter().map(|control| {
+            Ok(InvoiceCheck {
+                provider: control.key.provider.clone(),
+                issuer: control.key.issuer.clone(),
+                billing_account: control.key.billing_account_id.clone(),
+                invoice: control.key.invoice_id.clone(),
+                source: match control.source {
+                    ControlSource::Invoice => "invoice",
+                    ControlSource::Bill => "bill",
+                    ControlSource::BillSharedId => "bill_shared_id",
+                }
+                .to_owned(),
+                bill: control.bill.to_fixed(),
+                payable: cents("an invoice", control.cents)?,
+                difference: control.difference.to_fixed(),
+                tolerance: control.tolerance.to_fixed(),
+                units: cents("an invoice", self.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
+                unit: cents("an invoice", own.get(&control.key).copied().unwrap_or(0))?,
+            })
+        });
+        checks.collect()
+    }
+
+    fn lines(&self, rows: &[&LedgerRow]) -> Result<Vec<Line>, StatementError> {
+        let effective = self.spread(&rows.iter().map(|row| row.effective).collect::<Vec<_>>());
+        let lines = rows.iter().zip(effective).map(|(row, effective)| {
+            let key = &row.key;
+            Ok(Line {
+                component: key.component.as_str().to_owned(),
+                account: key.account_id.clone(),
+                account_name: self.account_name(&key.account_id),
+                service: key.service.clone(),
+                charge_type: key.charge_type.clone(),
+                commitment: key.commitment_id.clone(),
+                pool: key.pool_id.clone(),
+                pool_name: if key.pool_id.is_empty() { String::new() } else { self.pool_name(&key.pool_id) },
+                rule: key.rule_id.clone(),
+                invoice: key.invoice.invoice_id.clone(),
+                driver_value: row.driver_value.clone(),
+                driver_total: row.driver_total.clone(),
+                driver: row.driver_unit.clone(),
+                share: row.share.clone(),
+                charged: cents("a line", row.cents)?,
+                effective: cents("a line", effective)?,
+            })
+        });
+        lines.collect()
+    }
+}
+
+/// Untagged cash by account, for the unit with most direct cost in that account (ties: the first by id).
+fn own_untagged(figures: &Figures<'_>) -> BTreeMap<String, BTreeMap<String, Money>> {
+    let mut direct: BTreeMap<&str, BTreeMap<&str, Money>> = BTreeMap::new();
+    for row in figures.rows.iter().filter(|row| row.key.pool_id.is_empty() && row.key.component == Component::Direct) {
+        *direct.entry(&row.key.account_id).or_default().entry(&row.key.unit_id).or_default() += row.effective;
+    }
+    let mut own: BTreeMap<String, BTreeMap<String, Money>> = BTreeMap::new();
+    for source in figures.pool_sources.iter().filter(|source| source.pool_id == UNTAGGED && source.from_pool_id.is_empty()) {
+        let units = direct.get(source.account_id.as_str());
+        let main = units.and_then(|units| units.iter().rev().max_by_key(|(_, amount)| **amount));
+        if let Some((unit, _)) = main.filter(|(_, amount)| **amount > Money::ZERO) {
+            *own.entry((*unit).to_owned()).or_default().entry(source.account_id.clone()).or_default() += source.cash;
+        }
+    }
+    own
+}
+
+/// What a template calls the key, from the ledger's word for the driver.
+pub(crate) fn key_word(driver: &str) -> &'static str {
+    match driver {
+        "effective_direct" | "effective_direct+earlier_pools" | "cash" | "effective_covered" => "proportional",
+        "even" => "even",
+        "fixed" => "fixed",
+        "headcount" => "headcount",
+        "" => "whole",
+        _ => "usage",
+    }
+}
+
+/// `value / total` as the ledger writes a share: twelve decimals, truncated.
+pub(crate) fn ratio(unit: &str, value: &str, total: &str) -> Result<String, StatementError> {
+    let read = |field, text: &str| -> Result<u128, StatementError> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        let bad = || StatementError::BadNumber { unit: unit.to_owned(), field, text: text.to_owned() };
+        let money: Money = text.parse().map_err(|_| bad())?;
+        Ok(money.units().max(0) as u128)
+    };
+    let (value, total) = (read("driver_value", value)?, read("driver_total", total)?);
+    if total == 0 {
+        return Ok("0.000000000000".to_owned());
+    }
+    // Amounts are below 1e27 units (core's MAX_AMOUNT), so ten times a rest fits.
+    let mut rest = value % total;
+    let mut digits = String::with_capacity(12);
+    for _ in 0..12 {
+        rest *= 10;
+        digits.push(char::from(b'0' + (rest / total) as u8));
+        rest %= total;
+    }
+    Ok(format!("{}.{digits}", value / total))
+}
+
+/// Minor units as the integers of a template.
+pub(crate) fn cents(what: &str, amount: i128) -> Result<i64, StatementError> {
+    i64::try_from(amount).map_err(|_| StatementError::TooLarge { what: what.to_owned(), amount })
+}
+
+pub(crate) fn dates(period: Period) -> PeriodDates {
+    let day = |day| Date { year: period.year(), month: period.month(), day };
+    PeriodDates { id: period.to_string(), first: day(1), last: day(period.days()) }
+}
+
+/// Every way of summing the page comes to the same total.
+fn prove(statement: &Statement) -> Result<(), StatementError> {
+    let total = i128::from(statement.total);
+    let sum = |amounts: &mut dyn Iterator<Item = i64>| amounts.map(i128::from).sum::<i128>();
+    let summary = &statement.summary;
+    let mut checks = vec![
+        ("the summary", sum(&mut [summary.direct, summary.pools, summary.other].into_iter()), total),
+        ("the components", sum(&mut statement.components.iter().map(|line| line.charged)), total),
+        ("the invoices", sum(&mut statement.invoices.iter().map(|line| line.unit)), total),
+        ("the lines", sum(&mut statement.lines.iter().map(|line| line.charged)), total),
+        ("the services", sum(&mut statement.services.iter().map(|line| line.charged)), summary.direct.into()),
+        ("the accounts", sum(&mut statement.accounts.iter().map(|line| line.charged)), summary.direct.into()),
+        ("the pools", sum(&mut statement.pools.iter().map(|line| line.charged)), summary.pools.into()),
+    ];
+    if let Some(change) = &statement.change {
+        checks.push(("the causes of the change", sum(&mut change.causes.iter().map(|line| line.delta)), change.delta.into()));
+        checks.push(("previous total and change", i128::from(change.total) + i128::from(change.delta), total));
+    }
+    match checks.into_iter().find(|(_, sum, total)| sum != total) {
+        Some((what, sum, total)) => Err(StatementError::DoesNotAdd { unit: statement.unit.id.clone(), what, sum, total }),
+        None => Ok(()),
+    }
+}

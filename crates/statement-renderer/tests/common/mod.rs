@@ -1,0 +1,287 @@
+//! A made-up close that looks like a real one, built from ledger rows alone.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use apportion_core::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
+use apportion_core::model::{Base, Configuration, Driver, Key, Pool, Settings, Targets, Unit};
+use apportion_core::money::{Money, split_integer};
+use apportion_core::period::Period;
+use apportion_core::reconcile::{Control, ControlSource};
+use apportion_core::tags::Taxonomy;
+use statement_renderer::{Close, Figures, Previous};
+use std::collections::BTreeMap;
+
+pub struct Sample {
+    pub period: Period,
+    pub provisional: bool,
+    pub configuration: Configuration,
+    pub names: BTreeMap<String, String>,
+    pub rows: Vec<LedgerRow>,
+    pub controls: Vec<Control>,
+    pub sources: Vec<PoolSource>,
+    pub before: Option<Vec<LedgerRow>>,
+}
+
+pub const CLOSE: &str = "3f9c2ab17d5e8046b1c4f7a09e2d6c3f9c2ab17d5e8046b1c4f7a09e2d6c55aa";
+
+impl Sample {
+    pub fn close(&self) -> Close<'_> {
+        Close::new(Figures {
+            period: self.period,
+            close_id: CLOSE,
+            provisional: self.provisional,
+            currency: "USD",
+            minor_exponent: 2,
+            configuration: &self.configuration,
+            account_names: &self.names,
+            rows: &self.rows,
+            controls: &self.controls,
+            pool_sources: &self.sources,
+            previous: self.before.as_ref().map(|rows| Previous {
+                period: self.period.previous(),
+                close_id: "91aa",
+                rows,
+                configuration: Some(&self.configuration),
+            }),
+        })
+        .expect("the sample reconciles")
+    }
+}
+
+pub fn unit(id: &str, name: &str, business_unit: &str) -> Unit {
+    Unit { id: id.to_owned(), name: name.to_owned(), business_unit: business_unit.to_owned(), owners: vec![] }
+}
+
+pub fn invoice(id: &str) -> InvoiceKey {
+    InvoiceKey {
+        provider: "AWS".to_owned(),
+        issuer: "Amazon Web Services, Inc.".to_owned(),
+        billing_account_id: "100000000001".to_owned(),
+        invoice_id: id.to_owned(),
+    }
+}
+
+/// A row of its own unit: no pool, nothing split.
+pub fn direct(unit: &str, account: &str, service: &str, cents: i128) -> LedgerRow {
+    LedgerRow {
+        key: LedgerKey {
+            unit_id: unit.to_owned(),
+            component: Component::Direct,
+            pool_id: String::new(),
+            rule_id: "tag.cost_center".to_owned(),
+            invoice: invoice("1880412345"),
+            account_id: account.to_owned(),
+            ou_path: "Workloads/Claims/Prod".to_owned(),
+            service: service.to_owned(),
+            charge_type: "Usage".to_owned(),
+            commitment_id: String::new(),
+            currency: "USD".to_owned(),
+        },
+        cash: Money::from_minor(cents, 2),
+        effective: Money::from_minor(cents, 2),
+        cents,
+        driver_value: String::new(),
+        driver_total: String::new(),
+        driver_unit: String::new(),
+        share: "1.000000000000".to_owned(),
+    }
+}
+
+/// The rows of a pool, split by weights.
+pub fn pooled(pool: &str, component: Component, driver: &str, total: i128, weights: &[(String, i128)], scaled: bool) -> Vec<LedgerRow> {
+    let numbers: Vec<i128> = weights.iter().map(|(_, weight)| *weight).collect();
+    let sum: i128 = numbers.iter().sum();
+    let parts = split_integer(total, &numbers).expect("a positive weight");
+    let text = |value: i128| if scaled { Money::from_minor(value, 2).to_fixed().trim_end_matches('0').trim_end_matches('.').to_owned() } else { value.to_string() };
+    weights
+        .iter()
+        .zip(parts)
+        .map(|((unit, weight), part)| {
+            let mut row = direct(unit, "", "", part);
+            row.key.component = component;
+            row.key.pool_id = pool.to_owned();
+            row.key.rule_id = format!("pool.{pool}");
+            row.key.ou_path = String::new();
+            row.key.charge_type = String::new();
+            row.driver_value = text(*weight);
+            row.driver_total = text(sum);
+            row.driver_unit = driver.to_owned();
+            row.share = format!("0.{:012}", weight * 1_000_000_000_000 / sum);
+            if *weight == sum {
+                row.share = "1.000000000000".to_owned();
+            }
+            row
+        })
+        .collect()
+}
+
+pub fn pool(id: &str, name: &str, key: Key) -> Pool {
+    Pool {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        key,
+        targets: Targets::All,
+        exclude: Default::default(),
+        minimum: None,
+        cap: None,
+        minimums: BTreeMap::new(),
+        caps: BTreeMap::new(),
+        fallback: Key::Even,
+        effective: Default::default(),
+    }
+}
+
+pub fn configuration(units: Vec<Unit>) -> Configuration {
+    let proportional = || Key::Proportional { base: Base::EffectiveDirect };
+    let driver = |id: &str, unit: &str| (id.to_owned(), Driver { id: id.to_owned(), unit: unit.to_owned(), values: BTreeMap::new() });
+    Configuration {
+        taxonomy: Taxonomy { owner: "cost_center".to_owned(), dimensions: vec![] },
+        units,
+        line_rules: vec![],
+        special: BTreeMap::new(),
+        pools: vec![
+            pool("untagged", "Untagged cost", proportional()),
+            pool("network", "Network hub", Key::Usage { driver: "network_gb".to_owned() }),
+            pool("security", "Security tooling", Key::Headcount),
+            pool("services", "Shared services", Key::Even),
+            pool("support", "Support", proportional()),
+        ],
+        drivers: [driver("network_gb", "GB"), driver("headcount", "people")].into_iter().collect(),
+        settings: Settings { currency: "USD".to_owned(), each_currency: false, tolerance: None, tax_tolerance: None },
+    }
+}
+
+/// One control for each invoice of the rows, which it equals.
+pub fn controls(rows: &[LedgerRow]) -> Vec<Control> {
+    let mut sums: BTreeMap<InvoiceKey, (i128, Money, i64)> = BTreeMap::new();
+    for row in rows {
+        let sum = sums.entry(row.key.invoice.clone()).or_default();
+        sum.0 += row.cents;
+        sum.1 += row.cash;
+        sum.2 += 100;
+    }
+    sums.into_iter()
+        .map(|(key, (cents, cash, rows))| Control {
+            key,
+            source: ControlSource::Invoice,
+            rows,
+            bill: cash,
+            invoice: Money::from_minor(cents, 2),
+            difference: Money::from_minor(cents, 2) - cash,
+            tolerance: Money::from_minor(100, 2),
+            cents,
+            tax: None,
+            passed: true,
+        })
+        .collect()
+}
+
+const SERVICES: [&str; 14] = [
+    "AmazonEC2", "AmazonRDS", "AmazonS3", "AWSLambda", "AmazonDynamoDB", "AmazonEKS", "AmazonCloudWatch", "AmazonSageMaker", "AmazonRedshift",
+    "AWSGlue", "AmazonVPC", "AWSSecretsManager", "AmazonBedrock", "AmazonSNS",
+];
+
+pub const UNITS: [(&str, &str, &str); 14] = [
+    ("CC-1010", "Claims Intake", "Claims"), ("CC-1020", "Claims Adjudication", "Claims"), ("CC-1030", "Payment Integrity", "Claims"),
+    ("CC-2010", "Data Platform", "Analytics"), ("CC-2020", "Actuarial Models", "Analytics"), ("CC-2030", "Population Health", "Analytics"),
+    ("CC-3010", "Member Portal", "Member Services"), ("CC-3020", "Contact Center", "Member Services"), ("CC-3030", "Enrollment", "Member Services"),
+    ("CC-4010", "Provider Directory", "Provider Network"), ("CC-4020", "Care Management", "Provider Network"),
+    ("CC-5010", "Platform Engineering", "Corporate Technology"), ("CC-5020", "Security Operations", "Corporate Technology"), ("CC-5030", "Corporate IT", "Corporate Technology"),
+];
+
+/// Ledger rows of a month: `lines` direct lines for the first unit, twelve for each of the others.
+pub fn month_rows(units: &[Unit], lines: usize, seed: u64) -> Vec<LedgerRow> {
+    let mut state = seed;
+    let mut next = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut rows = Vec::new();
+    let mut base: BTreeMap<String, i128> = BTreeMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        let count = if index == 0 { lines } else { 12 };
+        for line in 0..count {
+            let account = format!("1000000000{:02}", 6 + index * 3 + line % 3);
+            let mut service = SERVICES[line % SERVICES.len()].to_owned();
+            if line >= SERVICES.len() * 3 {
+                service = format!("{service} {}", line / SERVICES.len());
+            }
+            let weight = 1_000_000 / (1 + line as u64 * line as u64 / 3);
+            let cents = i128::from(next(weight + 50) + weight / 2);
+            let mut row = direct(&unit.id, &account, &service, cents);
+            row.effective = Money::from_minor(cents * if line % 4 == 0 { 117 } else { 100 }, 4);
+            *base.entry(unit.id.clone()).or_default() += row.effective.round_to_minor(2);
+            rows.push(row);
+        }
+        let own = |component, charge: &str, cents: i128, effective: i128, rule: &str| {
+            let mut row = direct(&unit.id, "100000000006", "AmazonEC2", cents);
+            row.key.component = component;
+            row.key.charge_type = charge.to_owned();
+            row.key.rule_id = rule.to_owned();
+            row.effective = Money::from_minor(effective, 2);
+            row
+        };
+        if count > 1 {
+            rows.push(own(Component::Commitment, "SavingsPlanRecurringFee", 41_200, 0, "special.commitment"));
+            rows.push(own(Component::Tax, "Tax", i128::from(next(20_000)), 0, "special.tax"));
+            rows.push(own(Component::Credit, "Credit", -i128::from(next(30_000)), -12_345, "special.credit"));
+        }
+        let mut marketplace = direct(&unit.id, "100000000006", "Datadog Pro", i128::from(next(90_000)));
+        marketplace.key.component = Component::Marketplace;
+        marketplace.key.invoice = InvoiceKey { issuer: "Datadog, Inc.".to_owned(), ..invoice("1880498765") };
+        if count > 1 {
+            rows.push(marketplace);
+        }
+    }
+    let by_cost: Vec<(String, i128)> = units.iter().map(|unit| (unit.id.clone(), base[&unit.id])).collect();
+    let by = |f: &dyn Fn(usize) -> i128| -> Vec<(String, i128)> { units.iter().enumerate().map(|(i, unit)| (unit.id.clone(), f(i))).collect() };
+    let network: Vec<i128> = (0..units.len()).map(|_| i128::from(next(900_000))).collect();
+    let heads: Vec<i128> = (0..units.len()).map(|_| i128::from(next(90)) * 100).collect();
+    rows.extend(pooled("untagged", Component::Direct, "effective_direct", 18_412_377, &by_cost, true));
+    rows.extend(pooled("support", Component::Support, "effective_direct", 9_100_000 + i128::from(next(500_000)), &by_cost, true));
+    rows.extend(pooled("network", Component::Direct, "network_gb", 6_233_051, &by(&|i| network[i]), true));
+    rows.extend(pooled("security", Component::Direct, "headcount", 2_750_000, &by(&|i| heads[i]), true));
+    rows.extend(pooled("services", Component::Direct, "even", 1_400_001, &by(&|_| 1), false));
+    rows.sort();
+    rows
+}
+
+pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
+    let rows = month_rows(&units, lines, 7);
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for row in &rows {
+        let id = row.key.account_id.clone();
+        names.insert(id.clone(), format!("{}-{}", ["claims-api", "claims-batch", "member-web", "data-lake"][id.len() % 4], &id[id.len().saturating_sub(3)..]));
+    }
+    let sources = ["100000000006", "100000000007", "100000000011"]
+        .iter()
+        .zip([9_000_000, 5_412_377, 4_000_000])
+        .map(|(account, cents)| PoolSource {
+            pool_id: "untagged".to_owned(),
+            component: Component::Direct,
+            rule_id: "tag.untagged".to_owned(),
+            from_pool_id: String::new(),
+            invoice: invoice("1880412345"),
+            account_id: (*account).to_owned(),
+            service: "AmazonEC2".to_owned(),
+            charge_type: "Usage".to_owned(),
+            owner_value: String::new(),
+            currency: "USD".to_owned(),
+            cash: Money::from_minor(cents, 2),
+            effective: Money::from_minor(cents, 2),
+        })
+        .collect();
+    Sample {
+        period: "2026-09".parse().unwrap(),
+        provisional: false,
+        controls: controls(&rows),
+        before: with_previous.then(|| month_rows(&units, lines.max(3) - 2, 3)),
+        configuration: configuration(units),
+        names,
+        rows,
+        sources,
+    }
+}
+
+pub fn meridian() -> Vec<Unit> {
+    UNITS.iter().map(|(id, name, business_unit)| unit(id, name, business_unit)).collect()
+}
