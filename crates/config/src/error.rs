@@ -60,6 +60,8 @@ pub(crate) type Span = Range<usize>;
 pub(crate) struct Source {
     pub file: String,
     pub text: String,
+    /// Byte offset of each line's first character.
+    starts: Vec<usize>,
 }
 
 impl Source {
@@ -67,7 +69,11 @@ impl Source {
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Source, ConfigError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Source { file: file.to_owned(), text: text.to_owned() }),
+            Ok(text) => {
+                let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+                let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+                Ok(Source { file: file.to_owned(), text: text.to_owned(), starts })
+            }
             Err(error) => {
                 let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
                 Err(at_line(file, line, "the file is not UTF-8 text here", "save it with the encoding UTF-8"))
@@ -81,10 +87,9 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.text[..end];
-        let line = 1 + before.matches('\n').count();
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        (line, 1 + before[start..].chars().count())
+        let line = self.starts.partition_point(|start| *start <= end);
+        let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+        (line, 1 + self.text[start..end].chars().count())
     }
 
     pub fn line(&self, span: &Span) -> usize {

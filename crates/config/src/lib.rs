@@ -17,6 +17,7 @@ mod units;
 pub use drivers::HEADCOUNT;
 pub use error::{ConfigError, Problem};
 pub use rules::UNTAGGED_VALUE;
+pub use text::{LONGEST_ID, LONGEST_NAME, collision_form, name_fault, unit_id_fault};
 
 use apportion_core::model::{Configuration, Driver, Method, Owner, Pool, UNTAGGED};
 use apportion_core::period::Period;
@@ -168,7 +169,7 @@ fn check_driver_names(source: &Source, drivers: &Table<Text>) -> Result<(), Conf
                 "use small letters, digits, - and _: it is the name of a file",
             ));
         }
-        units::check_name(source, "unit of a driver", unit, text::LONGEST_NAME, true)?;
+        units::check_name(source, "unit of a driver", unit)?;
     }
     Ok(())
 }

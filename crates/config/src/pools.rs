@@ -27,7 +27,7 @@ pub(crate) fn read(
     for table in tables {
         let table = table.get_ref();
         rules::check_id(source, "pool", &table.id)?;
-        crate::units::check_name(source, "pool name", &table.name, crate::text::LONGEST_NAME, true)?;
+        crate::units::check_name(source, "pool name", &table.name)?;
         let effective = rules::effective(source, table.from.as_ref(), table.to.as_ref())?;
         versions.add(source, "pool", &table.id, effective)?;
         pools.push(Reader { source, known, drivers, table }.pool(effective)?);

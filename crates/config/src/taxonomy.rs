@@ -91,6 +91,7 @@ fn dimension(
     let mut spelled: BTreeMap<String, usize> = BTreeMap::new();
     for (value, _) in &values {
         add_spelling(source, &dimension, value, &mut spelled)?;
+        dimension.value_aliases.insert(dimension.fold(value.get_ref()), value.get_ref().clone());
         dimension.canonical.push(value.get_ref().clone());
     }
     for (value, others) in values {
@@ -157,8 +158,10 @@ fn add_spelling(source: &Source, dimension: &Dimension, spelling: &Text, seen: &
 fn add_units(owner: &mut Dimension, units: &Units, source: &Source) -> Result<(), ConfigError> {
     let mut ids: BTreeMap<String, &String> = BTreeMap::new();
     for id in &units.ids {
+        // The id itself is an alias too: a value is then looked up once, however many units there are.
         // Two ids never fold alike: `units` refuses ids that differ in case only.
         ids.insert(owner.fold(id), id);
+        owner.value_aliases.insert(owner.fold(id), id.clone());
         owner.canonical.push(id.clone());
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

@@ -3,12 +3,26 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_script::{Script, UnicodeScript};
 
-/// Longest identifier and longest name, in characters.
+/// Longest unit id, in characters.
 pub const LONGEST_ID: usize = 100;
+/// Longest name, in characters.
 pub const LONGEST_NAME: usize = 200;
 
-/// Why a text cannot be a name. The message carries code points, since such characters do not show.
-pub fn name_fault(text: &str, longest: usize) -> Option<String> {
+/// Why a text cannot be a unit's id; `None` if it can.
+pub fn unit_id_fault(text: &str) -> Option<String> {
+    if text.starts_with("pool:") || text.starts_with("__") {
+        return Some("starts with `pool:` or `__`, which have a meaning of their own".to_owned());
+    }
+    plain_fault(text, LONGEST_ID).or_else(|| script_fault(text, false))
+}
+
+/// Why a text cannot be a unit's, pool's or business unit's name; `None` if it can.
+pub fn name_fault(text: &str) -> Option<String> {
+    plain_fault(text, LONGEST_NAME).or_else(|| script_fault(text, true))
+}
+
+/// What no name may be. The message carries code points, since such characters do not show.
+pub fn plain_fault(text: &str, longest: usize) -> Option<String> {
     if text.trim().is_empty() {
         return Some("is empty".to_owned());
     }

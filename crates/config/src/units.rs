@@ -43,16 +43,9 @@ struct Names {
 }
 
 fn unit(source: &Source, table: &UnitTable, names: &mut Names) -> Result<Unit, ConfigError> {
-    check_name(source, "unit id", &table.id, text::LONGEST_ID, false)?;
-    if table.id.get_ref().starts_with("pool:") || table.id.get_ref().starts_with("__") {
-        return Err(source.wrong(
-            &table.id.span(),
-            format!("the unit id `{}` starts with `pool:` or `__`, which have a meaning of their own", table.id.get_ref()),
-            "choose another id",
-        ));
-    }
-    check_name(source, "unit name", &table.name, text::LONGEST_NAME, true)?;
-    check_name(source, "business unit", &table.business_unit, text::LONGEST_NAME, true)?;
+    refuse(source, "unit id", &table.id, text::unit_id_fault(table.id.get_ref()))?;
+    check_name(source, "unit name", &table.name)?;
+    check_name(source, "business unit", &table.business_unit)?;
     unique(source, "unit id", &table.id, &mut names.ids)?;
     unique(source, "unit name", &table.name, &mut names.names)?;
     let form = text::collision_form(table.business_unit.get_ref());
@@ -89,20 +82,19 @@ fn unit(source: &Source, table: &UnitTable, names: &mut Names) -> Result<Unit, C
     })
 }
 
-/// Refuses what no name may be. `words`: letters of two scripts may stand in two words, but not in one.
-pub(crate) fn check_name(source: &Source, what: &str, name: &Text, longest: usize, words: bool) -> Result<(), ConfigError> {
-    let text = name.get_ref();
-    if let Some(fault) = text::name_fault(text, longest) {
-        return Err(source.wrong(&name.span(), format!("the {what} {text:?} {fault}"), "type it anew, in plain characters"));
-    }
-    if let Some(fault) = text::script_fault(text, words) {
-        return Err(source.wrong(
-            &name.span(),
-            format!("the {what} `{text}` {fault}"),
-            "type it anew in one script; look-alike letters make two names that nobody can tell apart",
-        ));
-    }
-    Ok(())
+/// Refuses what no name may be.
+pub(crate) fn check_name(source: &Source, what: &str, name: &Text) -> Result<(), ConfigError> {
+    refuse(source, what, name, text::name_fault(name.get_ref()))
+}
+
+fn refuse(source: &Source, what: &str, name: &Text, fault: Option<String>) -> Result<(), ConfigError> {
+    let Some(fault) = fault else { return Ok(()) };
+    let todo = if fault.starts_with("mixes") {
+        "type it anew in one script; look-alike letters make two names that nobody can tell apart"
+    } else {
+        "type it anew, in plain characters"
+    };
+    Err(source.wrong(&name.span(), format!("the {what} {:?} {fault}", name.get_ref()), todo))
 }
 
 fn unique(source: &Source, what: &str, name: &Text, seen: &mut BTreeMap<String, (String, usize)>) -> Result<(), ConfigError> {
