@@ -1,0 +1,52 @@
+# Apportion: two commands do all the set-up on a fresh machine, `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+# One profile for demo and tests, so that dependencies compile once.
+PROFILE ?= demo
+BIN := target/$(PROFILE)/apportion
+DEMO := target/demo-month
+PERIOD := 2026-09
+
+.PHONY: help
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN): build
+.PHONY: build
+build: ## The command line, target/demo/apportion
+	$(CARGO) build --locked --profile $(PROFILE) -p apportion
+
+.PHONY: demo
+demo: build ## Makes the sample bill, closes it, prints the reconciliation and where the statements are
+	rm -rf $(DEMO)
+	mkdir -p $(DEMO)
+	$(BIN) sample --period $(PERIOD) --out $(DEMO)/sample
+	cp -r config $(DEMO)/config
+	cp -r $(DEMO)/sample/drivers $(DEMO)/config/
+	APPORTION_KEY_DIR=$(DEMO)/keys $(BIN) close --period $(PERIOD) --bill $(DEMO)/sample/bill --config $(DEMO)/config \
+	  --org $(DEMO)/sample/organization.json --invoices $(DEMO)/sample/invoices.json --out $(DEMO)/out
+	APPORTION_KEY_DIR=$(DEMO)/keys $(BIN) verify $(DEMO)/out/closes/$(PERIOD)/$$(cat $(DEMO)/out/closes/$(PERIOD)/CURRENT) \
+	  --key $(DEMO)/keys/signing-key.pub.pem
+
+.PHONY: test
+test: tools ## Everything: format, lints, unit, property, golden and end-to-end tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --profile $(PROFILE) --workspace --all-targets -- -D warnings
+	$(CARGO) build --locked --profile $(PROFILE) -p apportion
+	$(CARGO) test --locked --profile $(PROFILE) --workspace
+
+.PHONY: tools
+tools: ## What the tests use beside Rust: poppler's pdftotext
+	scripts/install-tools
+
+.PHONY: bench
+bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
+	$(CARGO) build --locked --release -p apportion -p apportion-engine-embedded --examples
+	bench/run
+
+.PHONY: clean
+clean: ## Removes what was built and the demo
+	$(CARGO) clean
