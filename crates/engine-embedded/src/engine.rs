@@ -1,0 +1,195 @@
+//! The engine: DataFusion over local files, behind `QueryEngine`.
+
+use crate::error::classify;
+use crate::read::Source;
+use crate::scan::{BillTable, Counters};
+use crate::sum::CheckedSum;
+use crate::{functions, rows};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement};
+use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::prelude::SessionConfig;
+use futures::TryStreamExt;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Runtime;
+
+/// Rows of a batch: large enough that work for each batch does not count, small enough for the caches.
+const BATCH_ROWS: usize = 8192;
+
+/// Runs statements over local files, on threads of its own.
+pub struct EmbeddedEngine {
+    threads: usize,
+    runtime: Option<Runtime>,
+    executions: Mutex<BTreeMap<ExecutionId, Execution>>,
+}
+
+struct Execution {
+    statement: Statement,
+    state: State,
+}
+
+enum State {
+    Running(Option<tokio::task::AbortHandle>),
+    Done { poll: Poll, result: Option<Arc<Spool>> },
+}
+
+/// A result, held in memory: a rollup has some hundred thousand rows at most.
+pub(crate) struct Spool {
+    pub schema: SchemaRef,
+    pub batches: Vec<RecordBatch>,
+}
+
+impl EmbeddedEngine {
+    /// One thread for each core.
+    pub fn new() -> Result<Self, EngineError> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::with_threads(threads)
+    }
+
+    /// With a number of threads of one's own; the result does not depend on it.
+    pub fn with_threads(threads: usize) -> Result<Self, EngineError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("apportion-engine")
+            .build()
+            .map_err(|error| EngineError::Failed {
+                class: FailureClass::Internal,
+                message: format!("the engine's threads cannot be started: {error}"),
+            })?;
+        Ok(EmbeddedEngine { threads: threads.max(1), runtime: Some(runtime), executions: Mutex::default() })
+    }
+
+    fn executions(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Execution>> {
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters the execution, or finds the one that the token stands for.
+    fn enter(&self, id: &ExecutionId, statement: &Statement) -> Result<bool, EngineError> {
+        let mut executions = self.executions();
+        if let Some(known) = executions.get(id) {
+            if known.statement != *statement {
+                return Err(EngineError::TokenReused { token: id.0.clone(), first: known.statement.name.clone() });
+            }
+            return Ok(false);
+        }
+        executions.insert(id.clone(), Execution { statement: statement.clone(), state: State::Running(None) });
+        Ok(true)
+    }
+}
+
+impl Drop for EmbeddedEngine {
+    fn drop(&mut self) {
+        // A runtime must not be waited for inside another one.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A context with our functions and the statement's tables.
+fn context(sources: &[(String, Arc<Source>)], threads: usize) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
+    let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
+    // A group may come as late as the last row: skipping the first aggregation never pays here.
+    config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
+    let context = SessionContext::new_with_config(config);
+    functions::register(&context)?;
+    context.register_udaf(AggregateUDF::from(CheckedSum::default()));
+    let counters = Arc::new(Counters::default());
+    for (name, source) in sources {
+        let table = BillTable { source: Arc::clone(source), counters: Arc::clone(&counters) };
+        context.register_table(name.as_str(), Arc::new(table))?;
+    }
+    Ok((context, counters))
+}
+
+async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
+    let mut sources = Vec::with_capacity(statement.tables.len());
+    for table in &statement.tables {
+        let source = Source::open(table).map_err(|error| (FailureClass::Bill, error.to_string()))?;
+        sources.push((table.name.clone(), Arc::new(source)));
+    }
+    let failed = |error: DataFusionError| classify(&error);
+    let (context, counters) = context(&sources, threads).map_err(failed)?;
+    let frame = context.sql(&statement.sql).await.map_err(failed)?;
+    let stream = frame.execute_stream().await.map_err(failed)?;
+    let schema = stream.schema();
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed)?;
+    let mut warnings: Vec<String> = sources.iter().flat_map(|(_, source)| source.warnings.sentences()).collect();
+    warnings.sort();
+    let bytes = |source: &Arc<Source>| source.files.iter().map(|file| file.size).sum::<u64>();
+    let poll = Poll::Succeeded {
+        bytes_read: sources.iter().map(|(_, source)| bytes(source)).sum(),
+        rows_read: counters.rows.load(Ordering::Relaxed),
+        warnings,
+    };
+    Ok((poll, Spool { schema, batches }))
+}
+
+#[async_trait]
+impl QueryEngine for EmbeddedEngine {
+    /// Runs to the end: `poll` never says `Running` to the caller who started.
+    async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
+        let id = ExecutionId(token.to_owned());
+        if !self.enter(&id, statement)? {
+            return Ok(id);
+        }
+        let Some(runtime) = &self.runtime else { return Err(EngineError::UnknownExecution(id.0)) };
+        let task = runtime.spawn(execute(statement.clone(), self.threads));
+        if let Some(execution) = self.executions().get_mut(&id) {
+            execution.state = State::Running(Some(task.abort_handle()));
+        }
+        let state = match task.await {
+            Ok(Ok((poll, spool))) => State::Done { poll, result: Some(Arc::new(spool)) },
+            Ok(Err((class, message))) => State::Done { poll: Poll::Failed { class, message }, result: None },
+            Err(error) if error.is_cancelled() => {
+                let message = "the statement was stopped".to_owned();
+                State::Done { poll: Poll::Failed { class: FailureClass::Stopped, message }, result: None }
+            }
+            Err(error) => {
+                let message = format!("the engine broke off: {error}");
+                State::Done { poll: Poll::Failed { class: FailureClass::Internal, message }, result: None }
+            }
+        };
+        if let Some(execution) = self.executions().get_mut(&id) {
+            execution.state = state;
+        }
+        Ok(id)
+    }
+
+    async fn poll(&self, id: &ExecutionId) -> Result<Poll, EngineError> {
+        match self.executions().get(id).map(|execution| &execution.state) {
+            None => Err(EngineError::UnknownExecution(id.0.clone())),
+            Some(State::Running(_)) => Ok(Poll::Running { progress: None }),
+            Some(State::Done { poll, .. }) => Ok(poll.clone()),
+        }
+    }
+
+    async fn stop(&self, id: &ExecutionId) -> Result<(), EngineError> {
+        match self.executions().get(id).map(|execution| &execution.state) {
+            None => Err(EngineError::UnknownExecution(id.0.clone())),
+            Some(State::Running(Some(task))) => {
+                task.abort();
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    async fn rows(&self, id: &ExecutionId) -> Result<RowStream, EngineError> {
+        match self.executions().get(id).map(|execution| &execution.state) {
+            None => Err(EngineError::UnknownExecution(id.0.clone())),
+            Some(State::Done { result: Some(spool), .. }) => Ok(rows::stream(Arc::clone(spool))),
+            Some(State::Done { poll: Poll::Failed { class, message }, .. }) => {
+                Err(EngineError::Failed { class: *class, message: message.clone() })
+            }
+            Some(_) => Err(EngineError::NotFinished(id.0.clone())),
+        }
+    }
+}
