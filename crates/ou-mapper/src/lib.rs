@@ -1,1 +1,135 @@
-//! placeholder
+//! Which account sits in which organizational unit: a checked snapshot, and a table of it for people and Athena.
+//!
+//! The organization comes from a file here (`docs/configuration.md`); where it comes from the Organizations API is to come. A run
+//! without one gets an empty snapshot, in which every account is [`UNKNOWN`].
+
+mod file;
+
+pub use file::{FileError, parse_organization};
+
+use apportion_core::close::Run;
+use apportion_core::org::{OrgSnapshot, UNKNOWN};
+use apportion_output::{OutputError, SafeCsv, sha256_hex};
+use apportion_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where the mapper reads and writes.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// `staging/`: the organization file lies there, the snapshot goes there.
+    pub work: Store,
+}
+
+/// `{"run": …}`: the organization file is `run.organization`, the results go below `run.staging`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub run: Run,
+}
+
+/// Where the results lie and what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Key of the snapshot.
+    pub snapshot: String,
+    /// Key of `account_ou_mapping.csv`.
+    pub mapping: String,
+    /// SHA-256 of the snapshot's bytes.
+    pub digest: String,
+    pub accounts: usize,
+    pub organizational_units: usize,
+}
+
+/// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    BadOrganization(String),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Staging(String),
+}
+
+impl Error {
+    /// The name that a state machine catches.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Error::BadOrganization(_) => "BadOrganization",
+            Error::Store(_) => "Store",
+            Error::Staging(_) => "Staging",
+        }
+    }
+}
+
+/// Reads the organization and stages `organization.json` and `account_ou_mapping.csv`, once: a run never changes them.
+pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
+    let run = &event.run;
+    let organization = match &run.organization {
+        None => OrgSnapshot::default(),
+        Some(key) => {
+            let bytes = match context.work.get(key).await {
+                Err(StoreError::NotFound { key, .. }) => {
+                    return Err(Error::BadOrganization(format!("there is no organization file `{key}`")));
+                }
+                other => other?,
+            };
+            parse_organization(&bytes).map_err(|error| Error::BadOrganization(format!("the organization file, {error}")))?
+        }
+    };
+    let staging = |error: &dyn std::fmt::Display| Error::Staging(error.to_string());
+    let snapshot = format!("{}organization.json", run.staging);
+    let mapping = format!("{}account_ou_mapping.csv", run.staging);
+    let text = snapshot_json(&organization).map_err(|error| staging(&error))?;
+    let table = account_ou_mapping(&organization).map_err(|error| staging(&error))?;
+    for (key, bytes) in [(&snapshot, &text), (&mapping, &table)] {
+        match context.work.put_same(key, bytes).await {
+            Err(StoreError::Conflict { key, .. }) => {
+                return Err(Error::BadOrganization(format!(
+                    "the organization changed within a run: `{key}` was staged from another file; start a new run"
+                )));
+            }
+            other => other?,
+        };
+    }
+    Ok(Output {
+        digest: sha256_hex(&text),
+        accounts: organization.accounts.len(),
+        organizational_units: organization.units.len(),
+        snapshot,
+        mapping,
+    })
+}
+
+/// The snapshot as JSON, sorted by id: the same organization gives the same bytes, in whatever order it came.
+pub fn snapshot_json(organization: &OrgSnapshot) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec_pretty(organization)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Columns of `account_ou_mapping.csv`.
+pub const MAPPING_COLUMNS: [&str; 8] =
+    ["AccountId", "AccountName", "OU", "OUPath", "OUId", "State", "ParentId", "ParentIds"];
+
+/// `account_ou_mapping.csv`, one line an account, sorted by account id. `OU` is the name of the unit that holds the account
+/// (`Root` directly under the root), `OUPath` all names from the root, `ParentIds` all ids from the root, `/`-separated.
+pub fn account_ou_mapping(organization: &OrgSnapshot) -> Result<Vec<u8>, OutputError> {
+    let units: BTreeMap<&str, _> = organization.units.iter().map(|unit| (unit.id.as_str(), unit)).collect();
+    let paths = organization.ou_paths();
+    let mut csv = SafeCsv::new(&MAPPING_COLUMNS)?;
+    for account in &organization.accounts {
+        let holder = units.get(account.parent_id.as_str());
+        let mut ids = vec![account.parent_id.as_str()];
+        while let Some(unit) = ids.last().and_then(|id| units.get(id)) {
+            ids.push(&unit.parent_id);
+        }
+        ids.reverse();
+        csv.text(&account.id)?.text(&account.name)?.text(holder.map_or("Root", |unit| &unit.name))?;
+        csv.text(paths.get(&account.id).map_or(UNKNOWN, String::as_str))?;
+        csv.text(holder.map_or("", |unit| &unit.id))?.text(&account.state)?;
+        csv.text(&account.parent_id)?.text(&ids.join("/"))?.end_row()?;
+    }
+    csv.finish()
+}
