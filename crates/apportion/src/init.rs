@@ -6,6 +6,7 @@
 mod owners;
 mod toml_text;
 
+use apportion_config::column_key;
 use apportion_core::money::Money;
 use apportion_core::tags::TagColumn;
 use apportion_engine::profile::{BillProfile, TagKeyProfile};
@@ -101,15 +102,6 @@ fn percent(part: Money, whole: Money) -> String {
     format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
-fn column_name(column: TagColumn) -> &'static str {
-    match column {
-        TagColumn::Cur2ResourceTags => "cur2_resource_tags",
-        TagColumn::Cur2Tags => "cur2_tags",
-        TagColumn::Cur2CostCategory => "cur2_cost_category",
-        TagColumn::FocusTags => "focus_tags",
-    }
-}
-
 fn taxonomy(profile: &BillProfile, found: &[Found<'_>], owner: Option<&Found<'_>>) -> String {
     let mut text = String::from(
         "# Which tag keys mean the same thing. Written by `apportion init` from a bill; yours to change.\n\
@@ -148,7 +140,7 @@ fn dimension(text: &mut String, profile: &BillProfile, found: &Found<'_>, owns: 
     let columns: BTreeSet<TagColumn> = found.keys.iter().map(|key| key.column).collect();
     for column in columns {
         let keys = found.keys.iter().filter(|key| key.column == column).map(|key| key.key.as_str());
-        let _ = writeln!(text, "{} = {}", column_name(column), list(keys));
+        let _ = writeln!(text, "{} = {}", column_key(column), list(keys));
     }
     if owns {
         return;
@@ -183,7 +175,7 @@ fn unmapped(text: &mut String, profile: &BillProfile, found: &[Found<'_>]) {
     }
     text.push_str("\n# Other tag keys of this bill, by the share of it that they cover:\n");
     for key in others.iter().take(40) {
-        let _ = writeln!(text, "#   {:<20} {:>8}  {}", column_name(key.column), percent(key.magnitude, profile.magnitude), comment(&key.key));
+        let _ = writeln!(text, "#   {:<20} {:>8}  {}", column_key(key.column), percent(key.magnitude, profile.magnitude), comment(&key.key));
     }
     if others.len() > 40 {
         let _ = writeln!(text, "#   and {} more", others.len() - 40);

@@ -103,40 +103,39 @@ impl Source {
 
     /// Reads one strict TOML file whose `version` is [`crate::VERSION`].
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.check_version()?;
+        toml::from_str(&self.text).map_err(|error| self.toml_error(&error))
+    }
+
+    /// The version comes first: in a file of another version unknown keys are to be expected.
+    pub fn check_version(&self) -> Result<(), ConfigError> {
         #[derive(serde::Deserialize)]
         struct Versioned {
             version: Option<toml::Spanned<toml::Value>>,
         }
         let first: Versioned = toml::from_str(&self.text).map_err(|error| self.toml_error(&error))?;
         let current = crate::VERSION;
-        match first.version {
-            None => {
-                return Err(at_line(
-                    &self.file,
-                    1,
-                    "the file does not say its version",
-                    format!("let it start with the line `version = {current}`"),
-                ));
-            }
-            Some(version) => match version.get_ref() {
-                toml::Value::Integer(number) if *number == current => {}
-                toml::Value::Integer(number) if *number > current => {
-                    return Err(self.wrong(
-                        &version.span(),
-                        format!("version {number} is newer than this program, which reads version {current}"),
-                        "use the version of apportion that wrote the file",
-                    ));
-                }
-                _ => {
-                    return Err(self.wrong(
-                        &version.span(),
-                        "there has never been such a version of this file",
-                        format!("write `version = {current}`"),
-                    ));
-                }
-            },
+        let Some(version) = first.version else {
+            return Err(at_line(
+                &self.file,
+                1,
+                "the file does not say its version",
+                format!("let it start with the line `version = {current}`"),
+            ));
+        };
+        match version.get_ref() {
+            toml::Value::Integer(number) if *number == current => Ok(()),
+            toml::Value::Integer(number) if *number > current => Err(self.wrong(
+                &version.span(),
+                format!("version {number} is newer than this program, which reads version {current}"),
+                "use the version of apportion that wrote the file",
+            )),
+            _ => Err(self.wrong(
+                &version.span(),
+                "there has never been such a version of this file",
+                format!("write `version = {current}`"),
+            )),
         }
-        toml::from_str(&self.text).map_err(|error| self.toml_error(&error))
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> ConfigError {

@@ -5,6 +5,7 @@
 //! remedy. `budgets.csv` and `mail.toml` are part of the digest, but nobody reads them yet. What only the bill can tell (a minimum
 //! above the pool's amount, say) is left to `core::allocate`.
 
+mod check;
 mod drivers;
 mod error;
 mod pools;
@@ -14,9 +15,11 @@ mod taxonomy;
 mod text;
 mod units;
 
+pub use check::{Check, check};
 pub use drivers::HEADCOUNT;
 pub use error::{ConfigError, Problem};
 pub use rules::UNTAGGED_VALUE;
+pub use taxonomy::column_key;
 pub use text::{LONGEST_ID, LONGEST_NAME, collision_form, name_fault, unit_id_fault};
 
 use apportion_core::model::{Configuration, Driver, Method, Owner, Pool, UNTAGGED};
@@ -50,16 +53,7 @@ pub struct Loaded {
 /// # Errors
 /// The first fault found, with file and line.
 pub fn load(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
-    let unreadable = |path: &Path, error: &std::io::Error| ConfigError::Unreadable {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    };
-    if !dir.is_dir() {
-        return Err(ConfigError::Missing {
-            file: dir.display().to_string(),
-            todo: "name the folder that holds taxonomy.toml, units.toml and rules.toml; `apportion init` writes a first one".to_owned(),
-        });
-    }
+    check_folder(dir)?;
     let mut names: Vec<String> = NEEDED.iter().chain(&OPTIONAL).map(|name| (*name).to_owned()).collect();
     let folder = dir.join("drivers").join(period.to_string());
     if folder.is_dir() {
@@ -68,8 +62,59 @@ pub fn load(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
             names.push(format!("drivers/{period}/{}", entry.file_name().to_string_lossy()));
         }
     }
+    let names = names.into_iter().filter(|name| belongs(name, period));
+    load_files(&read_present(dir, names)?, period)
+}
+
+/// Says whether the folder's files need an upgrade. Version 1 is the first, so there is none to make yet.
+///
+/// # Errors
+/// A file that is missing, is no TOML, or has a version that this program does not know.
+pub fn upgrade(dir: &Path) -> Result<String, ConfigError> {
+    check_folder(dir)?;
+    let files: Vec<(String, Vec<u8>)> = read_present(dir, NEEDED.iter().map(|name| (*name).to_owned()))?.into_iter().collect();
+    for name in NEEDED {
+        source(&files, name)?.check_version()?;
+    }
+    Ok(format!("{} have version {VERSION}, which is current: nothing to do", NEEDED.join(", ")))
+}
+
+/// The latest month that has a folder of drivers; `None` if there is none.
+///
+/// # Errors
+/// A `drivers` folder that cannot be read.
+pub fn latest_driver_period(dir: &Path) -> Result<Option<Period>, ConfigError> {
+    let folder = dir.join("drivers");
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let mut latest = None;
+    for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
+        let entry = entry.map_err(|error| unreadable(&folder, &error))?;
+        let period: Option<Period> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        latest = latest.max(period);
+    }
+    Ok(latest)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError::Unreadable { path: path.display().to_string(), reason: error.to_string() }
+}
+
+fn check_folder(dir: &Path) -> Result<(), ConfigError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    Err(ConfigError::Missing {
+        file: dir.display().to_string(),
+        todo: "name the folder that holds taxonomy.toml, units.toml and rules.toml; `apportion init` writes a first one".to_owned(),
+    })
+}
+
+/// Those of the files that exist.
+fn read_present(dir: &Path, names: impl Iterator<Item = String>) -> Result<BTreeMap<String, Vec<u8>>, ConfigError> {
     let mut files = BTreeMap::new();
-    for name in names.into_iter().filter(|name| belongs(name, period)) {
+    for name in names {
         let path = dir.join(&name);
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -79,7 +124,7 @@ pub fn load(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
             Err(error) => return Err(unreadable(&path, &error)),
         }
     }
-    load_files(&files, period)
+    Ok(files)
 }
 
 /// The same from bytes, by relative path. Files that are no part of the period's configuration are left out.
@@ -246,3 +291,6 @@ fn check_in_force(source: &Source, file: &RulesFile, configuration: &Configurati
         "a line without an owner".to_owned(),
     )
 }
+
+#[cfg(test)]
+mod schema_tests;

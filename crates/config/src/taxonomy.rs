@@ -7,6 +7,16 @@ use crate::units::Units;
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy, trim};
 use std::collections::BTreeMap;
 
+/// The key of `[dimension.keys]` that names a tag column.
+pub fn column_key(column: TagColumn) -> &'static str {
+    match column {
+        TagColumn::Cur2ResourceTags => "cur2_resource_tags",
+        TagColumn::Cur2Tags => "cur2_tags",
+        TagColumn::Cur2CostCategory => "cur2_cost_category",
+        TagColumn::FocusTags => "focus_tags",
+    }
+}
+
 pub(crate) fn read(source: &Source, units: &Units, units_source: &Source) -> Result<Taxonomy, ConfigError> {
     let file: TaxonomyFile = source.read()?;
     let mut dimensions: Vec<Dimension> = Vec::new();

@@ -1,6 +1,6 @@
 //! The sample configuration of the repository holds.
 
-use apportion_config::load;
+use apportion_config::{check, latest_driver_period, load, upgrade};
 use apportion_core::model::{Key, Owner};
 use std::path::{Path, PathBuf};
 
@@ -25,4 +25,49 @@ fn the_sample_configuration_loads() {
         "taxonomy.toml",
         "units.toml"
     ]);
+}
+
+#[test]
+fn check_says_what_each_pool_and_rule_resolves_to() {
+    let period = "2026-09".parse().unwrap();
+    let text = check(&load(&sample(), period).unwrap(), period).to_string();
+    for line in [
+        "14 units in 5 business units",
+        "  cost_center: mandatory, compared without case, names the unit",
+        "    cur2_resource_tags: user_cost_center, user_costcenter, user_cost_centre",
+        "  network-hub: OU \"Shared Platform/Network\" -> pool:network",
+        "  domain-names: service \"AmazonRegistrar\" and charge type \"Fee\" or \"Usage\" -> CC-5030",
+        "  tax: follows what it belongs to, else pool:untagged",
+        "  network \"Network hub\": by network_gb (GB through the transit gateway)",
+        "    shared by all units (13), without CC-5010",
+        "  not in force in 2026-09: logging (2025-12 and earlier)",
+        // 60, 27.5 and 12.5 of 100.
+        "    shares CC-1020 12.50 %, CC-2010 27.50 %, CC-5010 60.00 %",
+        "    cap 40000, CC-3020 5000",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+    }
+    assert!(!text.contains("warning"), "{text}");
+}
+
+#[test]
+fn version_1_needs_no_upgrade() {
+    assert_eq!(
+        upgrade(&sample()).unwrap(),
+        "taxonomy.toml, units.toml, rules.toml have version 1, which is current: nothing to do"
+    );
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newer");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["taxonomy.toml", "units.toml", "rules.toml"] {
+        std::fs::write(folder.join(name), "version = 2\nnew_key = true\n").unwrap();
+    }
+    assert_eq!(
+        upgrade(&folder).unwrap_err().to_string(),
+        "taxonomy.toml:1: version 2 is newer than this program, which reads version 1 — use the version of apportion that wrote the file"
+    );
+}
+
+#[test]
+fn the_latest_month_with_drivers_is_found() {
+    assert_eq!(latest_driver_period(&sample()).unwrap(), Some("2026-09".parse().unwrap()));
 }
