@@ -136,7 +136,7 @@ struct SampleArguments {
     rows: u64,
     #[arg(long, default_value_t = 40)]
     accounts: u32,
-    /// The first month.
+    /// The last month.
     #[arg(long, value_name = "YYYY-MM", default_value = "2026-09")]
     period: Period,
     #[arg(long, default_value_t = 1)]
