@@ -192,6 +192,12 @@ pub fn amount_from_decimal(units: i128, scale: i32) -> Result<i128, DecimalError
     Ok(if units < 0 { -wide } else { wide })
 }
 
+/// Money's units of an amount that was read at [`WIDE_SCALE`].
+pub fn wide_to_money(units: i128) -> i128 {
+    let magnitude = scaled(units.abs(), 12 - i64::from(WIDE_SCALE)).unwrap_or(0);
+    if units < 0 { -magnitude } else { magnitude }
+}
+
 /// A double to the same.
 pub fn amount_from_double(value: f64) -> Result<i128, DecimalError> {
     if !value.is_finite() {

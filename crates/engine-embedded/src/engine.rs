@@ -1,6 +1,6 @@
 //! The engine: DataFusion over local files, behind `QueryEngine`.
 
-use crate::error::classify;
+use crate::error::{BillError, classify};
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
@@ -9,15 +9,16 @@ use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::AggregateUDF;
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan};
 use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::Runtime;
 
 /// Rows of a batch: large enough that work for each batch does not count, small enough for the caches.
@@ -26,7 +27,7 @@ const BATCH_ROWS: usize = 8192;
 /// Runs statements over local files, on threads of its own.
 pub struct EmbeddedEngine {
     threads: usize,
-    runtime: Option<Runtime>,
+    runtime: OnceLock<Runtime>,
     executions: Mutex<BTreeMap<ExecutionId, Execution>>,
 }
 
@@ -48,22 +49,50 @@ pub(crate) struct Spool {
 
 impl EmbeddedEngine {
     /// One thread for each core.
-    pub fn new() -> Result<Self, EngineError> {
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with_threads(threads)
+    pub fn new() -> Self {
+        Self::with_threads(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
     /// With a number of threads of one's own; the result does not depend on it.
-    pub fn with_threads(threads: usize) -> Result<Self, EngineError> {
+    pub fn with_threads(threads: usize) -> Self {
+        EmbeddedEngine { threads: threads.max(1), runtime: OnceLock::new(), executions: Mutex::default() }
+    }
+
+    /// The engine's own threads, started when first needed.
+    fn runtime(&self) -> Result<&Runtime, EngineError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
+            .worker_threads(self.threads)
             .thread_name("apportion-engine")
             .build()
             .map_err(|error| EngineError::Failed {
                 class: FailureClass::Internal,
                 message: format!("the engine's threads cannot be started: {error}"),
             })?;
-        Ok(EmbeddedEngine { threads: threads.max(1), runtime: Some(runtime), executions: Mutex::default() })
+        Ok(self.runtime.get_or_init(|| runtime))
+    }
+
+    /// Names of the bill's columns that a statement reads, sorted: what a bare decode is compared with.
+    pub async fn columns_read(&self, statement: &Statement) -> Result<Vec<String>, EngineError> {
+        let failed = |error: DataFusionError| {
+            let (class, message) = classify(&error);
+            EngineError::Failed { class, message }
+        };
+        let (context, _) = context(&open(statement)?, 1).map_err(failed)?;
+        let plan = context.sql(&statement.sql).await.and_then(|frame| frame.into_optimized_plan()).map_err(failed)?;
+        let mut columns = Vec::new();
+        plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                columns.extend(scan.projected_schema.fields().iter().map(|field| field.name().clone()));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .map_err(failed)?;
+        columns.sort();
+        columns.dedup();
+        Ok(columns)
     }
 
     fn executions(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Execution>> {
@@ -81,6 +110,12 @@ impl EmbeddedEngine {
         }
         executions.insert(id.clone(), Execution { statement: statement.clone(), state: State::Running(None) });
         Ok(true)
+    }
+}
+
+impl Default for EmbeddedEngine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -109,12 +144,14 @@ fn context(sources: &[(String, Arc<Source>)], threads: usize) -> Result<(Session
     Ok((context, counters))
 }
 
+/// Opens every file that a statement reads.
+fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> {
+    let tables = statement.tables.iter();
+    tables.map(|table| Source::open(table).map(|source| (table.name.clone(), Arc::new(source)))).collect()
+}
+
 async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
-    let mut sources = Vec::with_capacity(statement.tables.len());
-    for table in &statement.tables {
-        let source = Source::open(table).map_err(|error| (FailureClass::Bill, error.to_string()))?;
-        sources.push((table.name.clone(), Arc::new(source)));
-    }
+    let sources = open(&statement).map_err(|error| (FailureClass::Bill, error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
     let (context, counters) = context(&sources, threads).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
@@ -137,10 +174,10 @@ impl QueryEngine for EmbeddedEngine {
     /// Runs to the end: `poll` never says `Running` to the caller who started.
     async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
         let id = ExecutionId(token.to_owned());
+        let runtime = self.runtime()?;
         if !self.enter(&id, statement)? {
             return Ok(id);
         }
-        let Some(runtime) = &self.runtime else { return Err(EngineError::UnknownExecution(id.0)) };
         let task = runtime.spawn(execute(statement.clone(), self.threads));
         if let Some(execution) = self.executions().get_mut(&id) {
             execution.state = State::Running(Some(task.abort_handle()));

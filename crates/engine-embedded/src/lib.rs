@@ -8,6 +8,7 @@ mod decimal;
 mod engine;
 mod error;
 mod functions;
+mod profile;
 mod read;
 mod rows;
 mod scan;
@@ -16,3 +17,4 @@ mod tag_chain;
 
 pub use engine::EmbeddedEngine;
 pub use error::{BillError, Place};
+pub use profile::profile;

@@ -4,6 +4,7 @@
 //! the first alias with a value, on dictionary ids, and no text is copied. Same result: the conformance suite and a property
 //! test against `core::tags` hold both forms to it.
 
+use crate::read::dictionary;
 use apportion_core::tags::trim;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, MapArray, StringArray, StringViewArray, UInt32Array};
 use datafusion::arrow::compute::{cast, interleave, take};
@@ -112,7 +113,7 @@ impl TagChain {
 
     /// For each row the best alias of one map: its position in the chain and the value's id, where better than what is known.
     fn walk(&self, argument: usize, map: &MapArray, best: &mut [(u32, u32, u32)]) -> Result<Arc<Trimmed>> {
-        let (keys, values) = (dictionary(map.keys())?, dictionary(map.values())?);
+        let (keys, values) = (texts(map.keys())?, texts(map.values())?);
         let trimmed = self.trimmed(values.values())?;
         let names = cast(keys.values(), &DataType::Utf8)?;
         let position = |name: &str| {
@@ -140,11 +141,9 @@ impl TagChain {
     }
 }
 
-fn dictionary(array: &ArrayRef) -> Result<&DictionaryArray<Int32Type>> {
-    array
-        .as_any()
-        .downcast_ref::<DictionaryArray<Int32Type>>()
-        .ok_or_else(|| DataFusionError::Internal(format!("a map of dictionaries is wanted, not of {}", array.data_type())))
+fn texts(array: &ArrayRef) -> Result<&DictionaryArray<Int32Type>> {
+    let wrong = || DataFusionError::Internal(format!("a map of dictionaries is wanted, not of {}", array.data_type()));
+    dictionary(array).ok_or_else(wrong)
 }
 
 impl ScalarUDFImpl for TagChain {

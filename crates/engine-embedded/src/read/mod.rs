@@ -18,8 +18,8 @@ pub(crate) use times::format_millis;
 use crate::error::{BillError, Place};
 use apportion_engine::Table;
 use apportion_engine::schema::{BillFormat, Column, ColumnType};
-use datafusion::arrow::array::{Array, RecordBatch, StringViewArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringViewArray};
+use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
@@ -45,6 +45,11 @@ impl AmountType {
 /// A dictionary of text: what map keys and values are.
 pub(crate) fn dictionary_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+/// An array as a dictionary of text.
+pub(crate) fn dictionary(array: &ArrayRef) -> Option<&DictionaryArray<Int32Type>> {
+    array.as_any().downcast_ref()
 }
 
 /// The map type that every reader gives.
