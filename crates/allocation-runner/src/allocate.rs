@@ -12,7 +12,7 @@ use apportion_output::{ledger_csv, ledger_parquet, pools_csv, read_rollup_csv, r
 use std::collections::BTreeMap;
 
 /// The staged snapshot of the organization; an empty one if none was given.
-pub async fn organization_of(context: &Context, run: &Run) -> Result<OrgSnapshot, Error> {
+async fn organization_of(context: &Context, run: &Run) -> Result<OrgSnapshot, Error> {
     read_staged(context, run, "organization.json").await
 }
 
@@ -44,7 +44,8 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
     write_staged(context, run, "notes.json", &allocation.notes).await?;
     let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
     let units: Vec<String> = loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect();
-    let facts = facts(context, run, &compared, rollup_digest, loaded.digest, &org, units).await?;
+    write_staged(context, run, "pool_sources.json", &allocation.pool_sources).await?;
+    let facts = facts(context, run, &compared, rollup_digest, loaded.digest, units).await?;
     write_staged(context, run, "close.json", &facts).await?;
     Ok(Output::Allocated { close: facts.close, shards: shards(facts.units.len()), ledger_rows: allocation.rows.len() })
 }
@@ -59,12 +60,11 @@ async fn facts(
     compared: &Compared,
     rollup_digest: String,
     configuration_digest: String,
-    org: &OrgSnapshot,
     units: Vec<String>,
 ) -> Result<CloseFacts, Error> {
     let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
     let previous = previous(context, run).await?;
-    let org_text = serde_json::to_string(org).map_err(staging)?;
+    let organization = context.work.get(&format!("{}organization.json", run.staging)).await?;
     let invoices: Vec<(String, String)> =
         compared.controls.iter().map(|control| (format!("{:?}", control.key), control.invoice.to_string())).collect();
     let invoices_text = serde_json::to_string(&invoices).map_err(staging)?;
@@ -84,7 +84,7 @@ async fn facts(
         inputs_digest: inputs.digest,
         rollup_digest,
         configuration_digest,
-        organization_digest: sha256_hex(org_text.as_bytes()),
+        organization_digest: sha256_hex(&organization),
         invoices_digest: sha256_hex(invoices_text.as_bytes()),
         sql_digest: sha256_hex(sql.as_bytes()),
         template_digest: context.template_digest.clone(),

@@ -5,8 +5,6 @@
 mod allocate;
 mod rollup;
 
-pub use allocate::organization_of;
-
 use apportion_core::close::Run;
 use apportion_engine::QueryEngine;
 use apportion_store::{Store, StoreError};

@@ -102,7 +102,12 @@ fn unreadable(error: StoreError) -> Failure {
 async fn copy_previous(frozen: &Store, to: &Store, closes: &str, facts: &CloseFacts) -> Result<(), Failure> {
     let Some(period) = facts.previous_period else { return Ok(()) };
     let prefix = format!("{closes}closes/{period}/");
-    copy_folder(frozen, &format!("{prefix}{}/", facts.previous_close), to, &format!("{prefix}{}/", facts.previous_close)).await?;
+    let earlier = format!("{prefix}{}/", facts.previous_close);
+    copy_folder(frozen, &earlier, to, &earlier).await?;
+    let manifest = frozen.get(&format!("{earlier}manifest.json")).await.map_err(unreadable)?;
+    let earlier: CloseFacts =
+        serde_json::from_slice(&manifest).map_err(|error| Failure::bad_input(format!("{earlier}manifest.json: {error}")))?;
+    copy_folder(frozen, &earlier.configuration_prefix(), to, &earlier.configuration_prefix()).await?;
     copy(frozen, &format!("{prefix}CURRENT"), to, &format!("{prefix}CURRENT")).await
 }
 

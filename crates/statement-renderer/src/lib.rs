@@ -9,6 +9,8 @@ mod csv;
 mod fonts;
 mod render;
 mod statement;
+mod step;
+mod summary;
 mod template;
 mod text;
 mod world;
@@ -17,6 +19,7 @@ pub use close::{Close, Figures, Previous, StatementError};
 pub use csv::{COLUMNS, statement_csv};
 pub use render::{RenderError, Rendered, Renderer, render_unit};
 pub use statement::*;
+pub use step::{Action, Context, Error, Event, Output, handle, render_units};
 pub use template::{Template, TemplateError};
 
 use sha2::{Digest, Sha256};
