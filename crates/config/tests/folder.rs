@@ -108,10 +108,10 @@ fn driver_files_of_spreadsheets_are_read() {
 fn shares_of_a_person_are_refused() {
     let mut files = sample();
     let plain = String::from_utf8(files["drivers/2026-09/headcount.csv"].clone()).unwrap();
-    files.insert("drivers/2026-09/headcount.csv".to_owned(), plain.replace("CC-1020,88", "CC-1020,88.5").into_bytes());
+    files.insert("drivers/2026-09/headcount.csv".to_owned(), plain.replace("CC-1020,58", "CC-1020,58.5").into_bytes());
     assert_eq!(
         message(&files),
-        "drivers/2026-09/headcount.csv:3: `88.5` people is not a whole number — count people, not shares; a usage driver may have decimals"
+        "drivers/2026-09/headcount.csv:3: `58.5` people is not a whole number — count people, not shares; a usage driver may have decimals"
     );
 }
 
