@@ -67,6 +67,22 @@ async fn the_order_of_the_file_does_not_matter_and_a_rerun_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_snapshot_gives_itself_so_that_a_close_can_be_re_derived() {
+    let (_folder, context) = with_file(FILE).await;
+    let first = handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();
+    let mut again = run(Some(&first.snapshot));
+    again.staging = "staging/2026-09/again/".into();
+    assert_eq!(handle(&context, Event { run: again }).await.unwrap().digest, first.digest);
+    // The empty snapshot too.
+    let mut none = run(None);
+    none.staging = "staging/2026-09/none/".into();
+    let empty = handle(&context, Event { run: none }).await.unwrap();
+    let mut again = run(Some(&empty.snapshot));
+    again.staging = "staging/2026-09/none-again/".into();
+    assert_eq!(handle(&context, Event { run: again }).await.unwrap().digest, empty.digest);
+}
+
+#[tokio::test]
 async fn a_snapshot_is_never_overwritten() {
     let (_folder, context) = with_file(FILE).await;
     handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();

@@ -106,6 +106,23 @@ pub(crate) struct Reader<'a> {
     header: Vec<String>,
 }
 
+/// The original texts of some columns of a CSV file, row by row; an error if one of them is not there.
+pub fn csv_columns(file: &str, bytes: &[u8], wanted: &[&str]) -> Result<Vec<Vec<String>>, OutputError> {
+    let failed = |error: &dyn std::fmt::Display| OutputError::file(file, error);
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers().map_err(|error| failed(&error))?.clone();
+    let places = wanted.iter().map(|name| {
+        let place = header.iter().position(|found| plain_text(found) == *name);
+        place.ok_or_else(|| failed(&format!("it has no column `{name}`")))
+    });
+    let places = places.collect::<Result<Vec<usize>, _>>()?;
+    let row = |record: Result<csv::StringRecord, csv::Error>| {
+        let record = record.map_err(|error| failed(&error))?;
+        Ok(places.iter().map(|place| plain_text(record.get(*place).unwrap_or("")).to_owned()).collect())
+    };
+    reader.records().map(row).collect()
+}
+
 /// One row of a [`Reader`].
 pub(crate) struct Row {
     file: &'static str,
@@ -209,6 +226,16 @@ mod tests {
             let mut csv = SafeCsv::new(&["a"]).unwrap();
             assert!(matches!(csv.number(text), Err(OutputError::NotANumber(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn some_columns_of_a_file_are_read_by_name() {
+        let file = b"unit_id,cents,x\n'-1,-5,\"a\nb\"\nCC,7,\n";
+        let rows = csv_columns("statement.csv", file, &["cents", "unit_id"]).unwrap();
+        assert_eq!(rows, [["-5", "-1"], ["7", "CC"]]);
+        let message = csv_columns("statement.csv", file, &["cash"]).unwrap_err().to_string();
+        assert_eq!(message, "statement.csv: it has no column `cash`");
+        assert!(csv_columns("statement.csv", b"a,b\n1\n", &["a"]).is_err());
     }
 
     #[test]

@@ -91,6 +91,9 @@ async fn listing_is_sorted_and_by_prefix(store: &Store, prefix: &str) -> Result<
     require(keys(some) == expected(&["a-b", "a.b", "a/b", "a/c/d", "a0"]), "a prefix may end inside a name")?;
     let folder = good(store.list(&format!("{prefix}/a/")).await, "list")?;
     require(keys(folder) == expected(&["a/b", "a/c/d"]), "a prefix may be a folder")?;
+    let folders = good(store.folders(&format!("{prefix}/")).await, "folders")?;
+    require(folders == ["a"], "the folders directly below a prefix, and no files")?;
+    require(good(store.folders(&format!("{prefix}/none/")).await, "folders")?.is_empty(), "nothing there: no folders")?;
     require(good(store.list(&format!("{prefix}/none/")).await, "list")?.is_empty(), "nothing there: an empty listing")
 }
 

@@ -148,6 +148,31 @@ impl Directory {
         .await
     }
 
+    pub(crate) async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let folder = prefix.trim_end_matches('/').to_owned();
+        self.blocking(move |directory| {
+            let path = if folder.is_empty() { directory.root.clone() } else { directory.path(&folder)? };
+            let items = match fs::read_dir(&path) {
+                Ok(items) => items,
+                Err(error) if is_absent(&error) => return Ok(Vec::new()),
+                Err(error) => return Err(directory.io("list", &folder, error)),
+            };
+            let mut names = Vec::new();
+            for item in items {
+                let item = item.map_err(|error| directory.io("list", &folder, error))?;
+                let kind = item.file_type().map_err(|error| directory.io("list", &folder, error))?;
+                if let (true, Ok(name)) = (kind.is_dir(), item.file_name().into_string())
+                    && !(folder.is_empty() && name == SCRATCH)
+                {
+                    names.push(name);
+                }
+            }
+            names.sort();
+            Ok(names)
+        })
+        .await
+    }
+
     pub(crate) async fn copy_from(
         &self,
         source: &Directory,

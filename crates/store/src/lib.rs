@@ -126,6 +126,13 @@ impl Store {
         }
     }
 
+    /// Names of the folders directly below `prefix` (`""` or ending in `/`), sorted, without reading what lies deeper.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        match self {
+            Store::Directory(directory) => directory.folders(prefix).await,
+        }
+    }
+
     /// SHA-256 and size of a file, streamed; of this version if one is given.
     pub async fn digest(&self, key: &str, version: Option<&str>) -> Result<Copied, StoreError> {
         match self {
