@@ -5,6 +5,7 @@
 //! remedy. `budgets.csv` and `mail.toml` are part of the digest, but nobody reads them yet. What only the bill can tell (a minimum
 //! above the pool's amount, say) is left to `core::allocate`.
 
+mod cascade;
 mod check;
 mod drivers;
 mod error;

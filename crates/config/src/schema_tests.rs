@@ -1,4 +1,5 @@
 //! The published schemas say what the reader accepts: the same keys, and the sample configuration.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::raw::{
     CloseTable, DimensionTable, FallbackTable, KeysTable, PoolTable, RuleTable, RulesFile, SpecialTable, TaxonomyFile, UnitTable, UnitsFile,

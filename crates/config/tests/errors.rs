@@ -1,4 +1,5 @@
 //! One broken configuration for each kind of error, and the whole message that a person gets.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_config::load_files;
 use std::collections::BTreeMap;

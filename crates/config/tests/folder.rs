@@ -1,4 +1,5 @@
 //! What of a folder counts, and that no input makes the reader panic or depend on order.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_config::{ConfigError, load, load_files};
 use apportion_core::model::Owner;

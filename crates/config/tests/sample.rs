@@ -1,4 +1,5 @@
 //! The sample configuration of the repository holds.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_config::{check, latest_driver_period, load, upgrade};
 use apportion_core::model::{Key, Owner};

@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::files;
 use apportion_config::load_files;
 use apportion_core::model::{Configuration, Owner};
