@@ -293,8 +293,8 @@ impl<'a> ChargeWriter<'a> {
         self.push(Invoice::Main, template, "Fee", year, Line::charge(Amount::new(1400, 2)));
         let mut template = self.template(0, "AWSSkillBuilder", "Fee", "AWS Skill Builder Team subscription, 60 seats");
         template.product_name = Cow::Borrowed("AWS Skill Builder");
-        self.push(Invoice::Main, template, "Fee", WHOLE_MONTH, Line::charge(Amount::new(2_240_00, 2)));
-        for (number, (plan, cents)) in [("Business", 200_00), ("Premium", 1_000_00)].into_iter().enumerate() {
+        self.push(Invoice::Main, template, "Fee", WHOLE_MONTH, Line::charge(Amount::new(224_000, 2)));
+        for (number, (plan, cents)) in [("Business", 20_000), ("Premium", 100_000)].into_iter().enumerate() {
             let account = self.workload(&mut dice);
             let text = format!("CloudFront flat-rate pricing plan: {plan}");
             let mut template = self.template(account, "AmazonCloudFront", "FlatRateSubscription", text);
@@ -354,7 +354,7 @@ impl<'a> ChargeWriter<'a> {
     /// A refund of use every third month and in the last one, and there a savings plan bought by mistake and returned.
     fn refunds(&mut self) {
         let back = self.month.months_back;
-        if back % 3 != 0 {
+        if !back.is_multiple_of(3) {
             return;
         }
         let key = mix(purpose(self.plan.seed, "refunds"), self.plan.month_key(&self.month.month));
@@ -386,7 +386,7 @@ impl<'a> ChargeWriter<'a> {
             end: super::calendar::instant((begin + 365) * DAY_MILLISECONDS),
             ..first.clone()
         };
-        let fee = Amount::new(8_760_00, 2);
+        let fee = Amount::new(876_000, 2);
         self.upfront_plan(&plan, fee, 8, "Compute All Upfront 1yr Savings Plan".to_owned());
         let text = format!("Refund for one-time fee for Savings Plan ID: {id}");
         let mut template = self.template(0, plan.product, "Refund", text);

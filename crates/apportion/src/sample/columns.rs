@@ -22,7 +22,8 @@ use std::sync::Arc;
 pub type Text = Cow<'static, str>;
 
 macro_rules! columns {
-    ($name:ident, $names:ident, $($variant:ident => $column:literal),* $(,)?) => {
+    ($name:ident, $($variant:ident => $column:literal),* $(,)?) => {
+        /// Columns of one kind, each with its name in the export.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($variant),* }
         impl $name {
@@ -34,7 +35,7 @@ macro_rules! columns {
     };
 }
 
-columns!(TextColumn, TEXT,
+columns!(TextColumn,
     BillType => "bill_bill_type",
     BillingEntity => "bill_billing_entity",
     InvoicingEntity => "bill_invoicing_entity",
@@ -78,7 +79,7 @@ columns!(TextColumn, TEXT,
     PlanFamily => "savings_plan_instance_type_family",
 );
 
-columns!(AmountColumn, AMOUNTS,
+columns!(AmountColumn,
     UsageAmount => "line_item_usage_amount",
     Unblended => "line_item_unblended_cost",
     Blended => "line_item_blended_cost",

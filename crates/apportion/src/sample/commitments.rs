@@ -94,42 +94,87 @@ pub fn months_before(last: Period, back: u32) -> Period {
     (0..back).fold(last, |period, _| period.previous())
 }
 
+/// What distinguishes one savings plan from another.
+struct Offer {
+    product: &'static str,
+    product_name: &'static str,
+    offering: &'static str,
+    code: &'static str,
+    region: &'static str,
+    family: &'static str,
+    years: u32,
+    payment: Payment,
+    start_back: u32,
+    price: i64,
+}
+
+const COMPUTE: Offer = Offer {
+    product: "ComputeSavingsPlans",
+    product_name: "Savings Plans for AWS Compute usage",
+    offering: "Compute",
+    code: "ComputeSP",
+    region: "",
+    family: "",
+    years: 3,
+    payment: Payment::No,
+    start_back: 26,
+    price: 640,
+};
+
+const OFFERS: [Offer; 4] = [
+    COMPUTE,
+    Offer { payment: Payment::Partial, price: 590, ..COMPUTE },
+    Offer {
+        offering: "EC2 Instance",
+        code: "EC2InstanceSP",
+        region: "us-east-1",
+        family: "m6i",
+        years: 1,
+        payment: Payment::Partial,
+        start_back: 5,
+        price: 620,
+        ..COMPUTE
+    },
+    Offer {
+        product: "MachineLearningSavingsPlans",
+        product_name: "Savings Plans for Machine Learning",
+        offering: "SageMaker",
+        code: "MLSP",
+        years: 1,
+        payment: Payment::All,
+        start_back: 0,
+        price: 700,
+        ..COMPUTE
+    },
+];
+
 /// The plans, not yet sized.
 pub fn savings_plans(last: Period, seed: u64) -> Vec<SavingsPlan> {
     let key = purpose(seed, "savings plans");
-    let list: [(&str, &str, &str, &str, &str, &str, u32, Payment, u32, i64); 4] = [
-        ("ComputeSavingsPlans", "Savings Plans for AWS Compute usage", "Compute", "ComputeSP", "", "", 3, Payment::No, 26, 640),
-        ("ComputeSavingsPlans", "Savings Plans for AWS Compute usage", "Compute", "ComputeSP", "", "", 3, Payment::Partial, 26, 590),
-        ("ComputeSavingsPlans", "Savings Plans for AWS Compute usage", "EC2 Instance", "EC2InstanceSP", "us-east-1", "m6i", 1, Payment::Partial, 5, 620),
-        ("MachineLearningSavingsPlans", "Savings Plans for Machine Learning", "SageMaker", "MLSP", "", "", 1, Payment::All, 0, 700),
-    ];
-    let mut plans = Vec::new();
-    for (index, (product, product_name, offering, code, region, family, years, payment, start_back, price)) in
-        list.into_iter().enumerate()
-    {
-        let begin = months_before(last, start_back);
-        let scope = if family.is_empty() { String::new() } else { format!("{family}.") };
-        let prefix = if region.is_empty() { "" } else { "USE1-" };
-        plans.push(SavingsPlan {
+    let plan = |(index, offer): (usize, &Offer)| {
+        let begin = months_before(last, offer.start_back);
+        let scope = if offer.family.is_empty() { String::new() } else { format!("{}.", offer.family) };
+        let prefix = if offer.region.is_empty() { "" } else { "USE1-" };
+        SavingsPlan {
             arn: format!("arn:aws:savingsplans::{PAYER_ID}:savingsplan/{}", uuid(mix(key, index as u64))),
-            product,
-            product_name,
-            offering,
-            fee_usage_type: format!("{prefix}{code}:{scope}{years}yr{}", payment.compact()),
-            region,
-            family,
-            years,
-            payment,
-            start_back,
+            product: offer.product,
+            product_name: offer.product_name,
+            offering: offer.offering,
+            fee_usage_type: format!("{prefix}{}:{scope}{}yr{}", offer.code, offer.years, offer.payment.compact()),
+            region: offer.region,
+            family: offer.family,
+            years: offer.years,
+            payment: offer.payment,
+            start_back: offer.start_back,
             start: instant(begin, 0),
-            end: instant(begin, years),
-            price,
+            end: instant(begin, offer.years),
+            price: offer.price,
             commitment: 0,
             amortized: 0,
             recurring: 0,
-        });
-    }
-    plans
+        }
+    };
+    OFFERS.iter().enumerate().map(plan).collect()
 }
 
 impl SavingsPlan {

@@ -62,6 +62,8 @@ pub struct Series {
     pub weight: i128,
     /// Months before the last one in which it was launched; `u32::MAX` for those that were always there.
     pub born_back: u32,
+    /// Day of that month, counted from 0, on which it was launched.
+    pub born_day: usize,
     /// Which lines of its entry it bills, bit by bit.
     pub lines: u8,
     pub schedule: Schedule,
@@ -157,6 +159,7 @@ impl Population {
         let region = region(home, committed, &mut dice);
         let schedule = schedule(entry, home, &mut dice);
         let born_back = if committed || dice.chance(600) { u32::MAX } else { dice.below(25) as u32 };
+        let born_day = dice.below(28) as usize;
         let first = owner(home, &mut dice);
         let mut owners = [first; 3];
         for other in owners.iter_mut().skip(1) {
@@ -173,6 +176,7 @@ impl Population {
             zone: dice.below(3) as u8,
             weight,
             born_back,
+            born_day,
             lines,
             schedule,
             hourly,
@@ -205,6 +209,11 @@ impl Series {
     pub fn lives(&self, accounts: &[Account], months_back: u32) -> bool {
         let open = !accounts[self.account].closed || months_back >= CLOSED_MONTHS_BACK || self.entry().residual;
         open && months_back <= self.born_back
+    }
+
+    /// Day of a month, counted from 0, on which its lines begin.
+    pub fn first_day(&self, months_back: u32) -> usize {
+        if months_back == self.born_back { self.born_day } else { 0 }
     }
 }
 

@@ -138,6 +138,9 @@ impl BlockWriter<'_> {
         }
         for day in 0..self.month.month.days {
             for live in &mut lives {
+                if day < live.series.first_day(self.month.months_back) {
+                    continue;
+                }
                 if live.series.hourly {
                     for hour in 0..24 {
                         let slot = Slot { day, hour: Some(hour), interval: self.intervals.hour(day, hour) };
@@ -206,8 +209,8 @@ impl BlockWriter<'_> {
             cash: vec![Money::ZERO; self.month.month.days],
             effective: [Money::ZERO; 3],
         };
-        for member in 0..series.fleet() {
-            let base = self.member_template(series, member, tagging[member]);
+        for (member, tagging) in tagging.into_iter().enumerate().take(series.fleet()) {
+            let base = self.member_template(series, member, tagging);
             for (number, line) in entry.lines.iter().enumerate().filter(|(number, _)| series.has_line(*number)) {
                 let mut template = base.clone();
                 template.key = mix(template.key, number as u64);
