@@ -5,7 +5,7 @@
 
 use apportion_output::sha256_hex;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
-use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
+use p256::ecdsa::{DerSignature, RecoveryId, Signature, SigningKey, VerifyingKey};
 use p256::elliptic_curve::Generate as _;
 use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use std::fs::{self, File};
@@ -137,6 +137,14 @@ impl PublicKey {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         DerSignature::from_bytes(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
+}
+
+/// Every public key whose signature over `message` this could be (ECDSA lets them be computed): a pinned fingerprint among
+/// theirs says who signed without the key at hand.
+pub fn possible_signers(message: &[u8], signature: &[u8]) -> Vec<PublicKey> {
+    let Ok(signature) = Signature::from_der(signature) else { return Vec::new() };
+    let candidates = (0..4u8).filter_map(RecoveryId::from_byte);
+    candidates.filter_map(|id| VerifyingKey::recover_from_msg(message, &signature, id).ok().map(PublicKey)).collect()
 }
 
 /// Where the user's key lies.
