@@ -58,7 +58,8 @@ pub fn from_double_text(value: f64, scale: u32) -> Result<i128, DecimalError> {
     Ok(if value < 0.0 { -units } else { units })
 }
 
-/// `value = digits * 10^exponent`, the shortest digits that read back as `value`; `value` finite and not negative.
+/// `value = digits * 10^exponent`, the shortest digits that read back as `value`, of two equally near ones the even, as Java
+/// and Python print them (Rust's own formatting prints the greater). `value` is finite and not negative.
 fn shortest(value: f64) -> (u64, i32) {
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);

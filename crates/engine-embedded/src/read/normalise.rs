@@ -93,7 +93,7 @@ fn doubles(array: &ArrayRef, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
 
 /// A float is the double of its own shortest text: 0.1 stays 0.1.
 fn widened(array: &ArrayRef) -> ArrayRef {
-    let widen = |value: f32| format!("{value:e}").parse().unwrap_or(f64::from(value));
+    let widen = |value: f32| ryu::Buffer::new().format(value).parse().unwrap_or(f64::from(value));
     Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float64Type>(widen)) as Arc<Float64Array>
 }
 
