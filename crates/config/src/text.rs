@@ -83,10 +83,24 @@ pub fn script_fault(text: &str, words: bool) -> Option<String> {
     })
 }
 
-/// The form in which two names are compared: compatibility composition, no case, one `-` for whatever is neither letter nor digit.
+/// Cyrillic and Greek letters, in small form, that look like a Latin one in some case.
+const LOOK_ALIKE: [(&str, &str); 2] =
+    [("авекмнорстухіјѕһԛԝԁ", "abekmhopctyxijshqwd"), ("αβεζηικμνορτυχ", "abezhikmnoptyx")];
+
+fn latin(character: char) -> char {
+    let found = LOOK_ALIKE.iter().find_map(|(letters, meant)| {
+        let (_, latin) = letters.chars().zip(meant.chars()).find(|(letter, _)| *letter == character)?;
+        Some(latin)
+    });
+    found.unwrap_or(character)
+}
+
+/// The form in which two names are compared: compatibility composition, no case, look-alike letters as Latin, one `-` for
+/// whatever is neither letter nor digit.
 pub fn collision_form(text: &str) -> String {
     // Upper then lower, character by character: a simple case fold (ß and ẞ become ss, both sigmas become one).
-    let folded: String = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
+    let lower = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let folded: String = lower.nfkc().map(latin).collect();
     let slug: Vec<&str> = folded.split(|character: char| !character.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
     if slug.is_empty() { folded } else { slug.join("-") }
 }
@@ -101,4 +115,42 @@ pub fn is_identifier(text: &str, more: &[char]) -> bool {
 
 pub fn code_point(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_person_cannot_tell_apart_have_one_form() {
+        for (a, b) in [
+            ("CC-1010", "cc 1010"),
+            ("CC-1010", "ＣＣ＿１０１０"),
+            ("Straße", "STRASSE"),
+            ("e\u{301}quipe", "Équipe"),
+            ("ΟΔΟΣ", "οδος"),
+            ("PAY", "РАУ"),
+            ("ﬁnance", "finance"),
+        ] {
+            assert_eq!(collision_form(a), collision_form(b), "{a} {b}");
+        }
+        for (a, b) in [("CC-1010", "CC-101"), ("équipe", "equipe"), ("a-b", "ab"), ("…", "!")] {
+            assert_ne!(collision_form(a), collision_form(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn words_of_two_scripts_are_fine_in_a_name_and_not_in_an_id() {
+        assert_eq!(name_fault("Отдел Claims"), None);
+        assert!(unit_id_fault("Отдел-Claims").is_some());
+        assert_eq!(unit_id_fault("東京カスタマーIT"), None);
+        assert_eq!(script_fault("Кадры", true), None);
+    }
+
+    #[test]
+    fn hidden_characters_are_shown_as_code_points() {
+        assert_eq!(name_fault("a\u{200d}b").as_deref(), Some("holds an invisible character (U+200D)"));
+        assert_eq!(name_fault("a\tb").as_deref(), Some("holds a control character (U+0009)"));
+        assert_eq!(name_fault(&"x".repeat(201)).as_deref(), Some("has 201 characters, more than 200"));
+    }
 }

@@ -106,7 +106,7 @@ fn unique(source: &Source, what: &str, name: &Text, seen: &mut BTreeMap<String, 
             (format!("the {what} `{text}` stands on line {first} too"), "give each unit its own")
         } else {
             (
-                format!("the {what} `{text}` is the same as `{other}` of line {first} once case, accents' encoding and punctuation are set aside"),
+                format!("the {what} `{text}` is the same as `{other}` of line {first} once case, accents' encoding, punctuation and look-alike letters are set aside"),
                 "make the two differ in a letter or digit: files and pages are named after them",
             )
         };
