@@ -106,10 +106,7 @@ fn check_folder(dir: &Path) -> Result<(), ConfigError> {
     if dir.is_dir() {
         return Ok(());
     }
-    Err(ConfigError::Missing {
-        file: dir.display().to_string(),
-        todo: "name the folder that holds taxonomy.toml, units.toml and rules.toml; `apportion init` writes a first one".to_owned(),
-    })
+    Err(ConfigError::Unreadable { path: dir.display().to_string(), reason: "there is no such folder".to_owned() })
 }
 
 /// Those of the files that exist.
