@@ -12,6 +12,7 @@ use super::totals::{Invoice, Totals};
 use super::usage::{account_template, plan_texts};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Enterprise support: parts of a month's charges, in thousandths, and up to how many dollars.
 const SUPPORT_TIERS: [(i128, i128); 4] = [(100, 150_000), (70, 500_000), (50, 1_000_000), (30, i128::MAX / UNITS_PER_DOLLAR)];
@@ -116,6 +117,12 @@ impl<'a> ChargeWriter<'a> {
         self.totals.line(invoice, line_type, line.cost, line.effective);
     }
 
+    /// The intervals of a charge by day or by month, each with the days that it spans.
+    fn slots(&self, by_day: bool) -> Vec<(u32, Range<usize>)> {
+        let days = self.month.month.days;
+        if by_day { (0..days).map(|day| (self.intervals.day(day), day..day + 1)).collect() } else { vec![(WHOLE_MONTH, 0..days)] }
+    }
+
     fn invoice_of(&self, account: usize) -> Invoice {
         if self.plan.accounts[account].emea { Invoice::Emea } else { Invoice::Main }
     }
@@ -130,20 +137,12 @@ impl<'a> ChargeWriter<'a> {
             let template = self.template(account, name, "EdpDiscount", "EDP Discount");
             let number = self.batch.template(template);
             let mut taken = 0;
-            let mut discount = |writer: &mut Self, interval: u32, cash: i128| {
-                let cost = Amount::of_units(-(cash * EDP / 100_000));
+            for (interval, days) in self.slots(self.month.daily_discounts) {
+                let cost = Amount::of_units(-(by_day[days].iter().sum::<i128>() * EDP / 100_000));
                 if !cost.is_zero() {
-                    writer.push_again(invoice, number, "EdpDiscount", interval, Line::discount(cost));
+                    self.push_again(invoice, number, "EdpDiscount", interval, Line::discount(cost));
                     taken += cost.money().units();
                 }
-            };
-            if self.month.daily_discounts {
-                for (day, cash) in by_day.iter().enumerate() {
-                    let interval = self.intervals.day(day);
-                    discount(self, interval, *cash);
-                }
-            } else {
-                discount(self, WHOLE_MONTH, by_day.iter().sum());
             }
             if name == "AmazonS3" {
                 let total: i128 = by_day.iter().sum();
@@ -158,7 +157,6 @@ impl<'a> ChargeWriter<'a> {
 
     fn savings_plan(&mut self, index: usize) {
         let plan = self.plan.plans[index].clone();
-        let days = self.month.month.days;
         if self.month.months_back > plan.start_back {
             return;
         }
@@ -169,21 +167,22 @@ impl<'a> ChargeWriter<'a> {
         let mut discount = self.template(0, plan.product, "EdpDiscount", "EDP Discount");
         discount.product_name = Cow::Borrowed(plan.product_name);
         let discount = self.batch.template(discount);
-        for day in 0..days {
-            let daily = |rate: i128| Amount::of_units(rate * 24 * 100_000);
-            let used = Amount::of_units(self.totals.plan_used[index][day] / 100);
-            let commitment = daily(plan.commitment);
-            let cost = daily(plan.recurring);
-            let interval = self.intervals.day(day);
+        let used = self.totals.plan_used[index].clone();
+        for (interval, days) in self.slots(self.month.daily_fees) {
+            let hours = 24 * days.len() as i128;
+            let fee = |rate: i128| Amount::of_units(rate * hours * 100_000);
+            let used = Amount::of_units(used[days].iter().sum::<i128>() / 100);
+            let commitment = fee(plan.commitment);
+            let cost = fee(plan.recurring);
             self.push_again(Invoice::Main, number, "SavingsPlanRecurringFee", interval, Line {
-                amount: Amount::new(24, 0),
+                amount: Amount::new(hours as i64, 0),
                 cost,
                 effective: Amount::of_units(commitment.units() - used.units()),
                 blended: true,
                 more: vec![
                     (Column::PlanTotalCommitment, commitment),
                     (Column::PlanUsedCommitment, used),
-                    (Column::PlanAmortizedForPeriod, daily(plan.amortized)),
+                    (Column::PlanAmortizedForPeriod, fee(plan.amortized)),
                     (Column::PlanRecurringForPeriod, cost),
                 ],
             });
@@ -433,10 +432,9 @@ impl<'a> ChargeWriter<'a> {
         template.set(TextColumn::InvoiceId, self.invoice_ids[invoice as usize].clone());
         let number = self.batch.template(template);
         let mut cash = 0;
-        for day in 0..self.month.month.days {
-            let part = i128::from(self.month.day_shares[1][day]);
-            let cost = Amount::of_units(share * part / 1_000_000 * (950 + i128::from(dice.below(101))) / 1000);
-            let interval = self.intervals.day(day);
+        for (interval, days) in self.slots(self.month.daily_fees) {
+            let part: i64 = self.month.day_shares[1][days].iter().sum();
+            let cost = Amount::of_units(share * i128::from(part) / 1_000_000 * (950 + i128::from(dice.below(101))) / 1000);
             self.push_again(invoice, number, "Usage", interval, Line { amount: Amount::of_units(cost.units() * 4), ..Line::charge(cost) });
             cash += cost.money().units();
         }

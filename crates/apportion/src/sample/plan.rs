@@ -53,6 +53,8 @@ pub struct MonthPlan {
     pub day_shares: Vec<Vec<i64>>,
     /// Discounts are billed by day, not by month.
     pub daily_discounts: bool,
+    /// So are fees of savings plans and use of Marketplace products.
+    pub daily_fees: bool,
 }
 
 /// Everything that is decided before writing.
@@ -83,8 +85,14 @@ pub struct Size {
 impl Plan {
     pub fn new(options: &SampleOptions, periods: &[apportion_core::period::Period]) -> Self {
         let accounts = accounts(options.accounts, options.seed);
+        let month = Month::new(options.period);
         let mut population = Population::new(&accounts, options.seed);
-        count_series(&mut population, options.rows);
+        // Fees, taxes and discounts need some of the lines; how many, and how many lines a series really has, shows a first try.
+        let first_try = options.rows * 84 / 100;
+        count_series(&mut population, options.rows, first_try);
+        let (usage, others) = estimate_lines(&population, &accounts, &month, options.rows);
+        let wanted = options.rows.saturating_sub(others).max(options.rows / 4);
+        count_series(&mut population, options.rows, first_try * wanted / usage.max(1));
         let (products, product_of) = product_indexes();
         let entries = CATALOGUE.len();
         let mut plan = Plan {
@@ -220,7 +228,8 @@ impl Plan {
             budgets: budgets(self.metered_money(&sums, target, back, &month), &sums),
             spikes: self.spikes(&month, &sums.weights, back),
             day_shares: Week::ALL.iter().map(|week| month.day_shares(*week)).collect(),
-            daily_discounts: sums.pairs.len() as u64 * month.days as u64 <= rows / 6,
+            daily_discounts: discounts_by_day(sums.pairs.len() as u64, month.days as u64, rows),
+            daily_fees: fees_by_day(rows),
             weights: sums.weights,
             month,
         }
@@ -401,10 +410,38 @@ fn budgets(metered: i128, sums: &MonthSums) -> Vec<i128> {
         .collect()
 }
 
-/// Numbers of series such that a month has about `rows` lines.
-fn count_series(population: &mut Population, rows: u64) {
-    // Fees, taxes and discounts need the rest.
-    let usage = if rows >= 20_000 { rows * 84 / 100 } else { rows * 70 / 100 };
+/// Lines of use in the last month, and lines of everything else.
+fn estimate_lines(population: &Population, accounts: &[Account], month: &Month, rows: u64) -> (u64, u64) {
+    let mut pairs = BTreeSet::new();
+    let mut usage = 0;
+    for (entry_index, entry) in CATALOGUE.iter().enumerate() {
+        for index in 0..population.counts[entry_index] {
+            let series = population.series(accounts, entry_index, index);
+            if series.lives(accounts, 0) {
+                pairs.insert((series.account, entry.product));
+                usage += series.line_count(month);
+            }
+        }
+    }
+    let days = month.days as u64;
+    let pairs = pairs.len() as u64;
+    let discounts = if discounts_by_day(pairs, days, rows) { pairs * days } else { pairs };
+    let fees = if fees_by_day(rows) { 15 * days } else { 15 };
+    (usage, discounts + pairs / 2 + fees + 30)
+}
+
+/// Whether fees of savings plans and use of Marketplace products are billed by day.
+fn fees_by_day(rows: u64) -> bool {
+    rows >= 3_000
+}
+
+/// Whether discounts are billed by day: unless they would be most of the bill.
+fn discounts_by_day(pairs: u64, days: u64, rows: u64) -> bool {
+    pairs * days <= rows / 6
+}
+
+/// Numbers of series such that a month of about `rows` lines has about `usage` lines of use.
+fn count_series(population: &mut Population, rows: u64, usage: u64) {
     let hourly = match rows {
         0..50_000 => 0,
         50_000..2_000_000 => 100,

@@ -1,6 +1,7 @@
 //! The resources: which there are, where, whose, how large, since when. Every one is a function of the seed and its number.
 
-use super::catalogue::{CATALOGUE, Entry, INSTANCES, Place, Price, VOLUMES};
+use super::calendar::Month;
+use super::catalogue::{CATALOGUE, Coverage, Entry, INSTANCES, Place, Price, VOLUMES};
 use super::company::{self, Account, CLOSED_MONTHS_BACK, Environment, Role, UNITS};
 use super::random::{Dice, mix, purpose};
 
@@ -209,6 +210,21 @@ impl Series {
     pub fn lives(&self, accounts: &[Account], months_back: u32) -> bool {
         let open = !accounts[self.account].closed || months_back >= CLOSED_MONTHS_BACK || self.entry().residual;
         open && months_back <= self.born_back
+    }
+
+    /// Lines in a month in which it always lives.
+    pub fn line_count(&self, month: &Month) -> u64 {
+        let days = match self.schedule {
+            Schedule::Always => month.days,
+            Schedule::WeekDays | Schedule::OfficeHours => month.weekdays(),
+        } as u64;
+        let hours = match (self.hourly, self.schedule) {
+            (false, _) => 1,
+            (true, Schedule::OfficeHours) => 12,
+            (true, _) => 24,
+        };
+        let negation = u64::from(matches!(self.entry().coverage, Coverage::SavingsPlans(_)));
+        (u64::from(self.lines.count_ones()) * self.fleet() as u64 + negation) * days * hours
     }
 
     /// Day of a month, counted from 0, on which its lines begin.
