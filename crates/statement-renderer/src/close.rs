@@ -24,6 +24,8 @@ pub enum StatementError {
     TooLarge { what: String, amount: i128 },
     #[error("unit `{unit}`: {what} sums to {sum} minor units and should to {total}: a defect of the renderer, please report it")]
     DoesNotAdd { unit: String, what: &'static str, sum: i128, total: i128 },
+    #[error("unit `{unit}`: the CSV cannot be written: {reason}")]
+    Csv { unit: String, reason: String },
     #[error("ledger row of unit `{unit}`: {field} `{text}` is not a decimal number")]
     BadNumber { unit: String, field: &'static str, text: String },
 }
@@ -357,7 +359,7 @@ impl<'a> Close<'a> {
         }))
     }
 
-    fn invoices(&self, rows: &[&LedgerRow]) -> Result<Vec<InvoiceCheck>, StatementError> {
+    pub(crate) fn invoices(&self, rows: &[&LedgerRow]) -> Result<Vec<InvoiceCheck>, StatementError> {
         let mut own: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();
         for row in rows {
             *own.entry(&row.key.invoice).or_default() += row.cents;

@@ -3,6 +3,7 @@
 use crate::close::{Close, StatementError};
 use apportion_core::model::Unit;
 use apportion_core::money::Money;
+use apportion_output::{OutputError, SafeCsv};
 
 /// Columns of `statement.csv`, in order.
 pub const COLUMNS: [&str; 30] = [
@@ -38,82 +39,55 @@ pub const COLUMNS: [&str; 30] = [
     "output_version",
 ];
 
-/// One cell: text is made safe against formula injection, numbers stay numbers.
-enum Cell<'a> {
-    Text(&'a str),
-    Number(String),
+/// `PROVISIONAL` or `final`, in the column `status` of every file of ours.
+pub(crate) fn status(provisional: bool) -> &'static str {
+    if provisional { "PROVISIONAL" } else { "final" }
 }
 
-/// `statement.csv` of a unit: header and one row for each ledger row, in the ledger's order, `\n` line ends, UTF-8.
+/// `statement.csv` of a unit: header and one row for each ledger row, in the ledger's order. Text cells are safe against formula
+/// injection, numbers are plain.
 pub fn statement_csv(close: &Close<'_>, unit: &Unit) -> Result<Vec<u8>, StatementError> {
+    write(close, unit).map_err(|error| StatementError::Csv { unit: unit.id.clone(), reason: error.to_string() })
+}
+
+fn write(close: &Close<'_>, unit: &Unit) -> Result<Vec<u8>, OutputError> {
     let figures = &close.figures;
     let period = figures.period.to_string();
-    let mut out = String::with_capacity(256 * (1 + close.ledger.rows_of(&unit.id).len()));
-    out.push_str(&COLUMNS.join(","));
-    out.push('\n');
+    let mut csv = SafeCsv::new(&COLUMNS)?;
     for row in close.ledger.rows_of(&unit.id) {
         let key = &row.key;
         let account_name = close.account_name(&key.account_id);
         let pool_name = if key.pool_id.is_empty() { String::new() } else { close.pool_name(&key.pool_id) };
-        let cells = [
-            Cell::Text(&period),
-            Cell::Text(figures.close_id),
-            Cell::Text(if figures.provisional { "PROVISIONAL" } else { "final" }),
-            Cell::Text(&unit.id),
-            Cell::Text(&unit.name),
-            Cell::Text(&unit.business_unit),
-            Cell::Text(key.component.as_str()),
-            Cell::Text(&key.pool_id),
-            Cell::Text(&pool_name),
-            Cell::Text(&key.rule_id),
-            Cell::Text(&key.invoice.provider),
-            Cell::Text(&key.invoice.issuer),
-            Cell::Text(&key.invoice.billing_account_id),
-            Cell::Text(&key.invoice.invoice_id),
-            Cell::Text(&key.account_id),
-            Cell::Text(&account_name),
-            Cell::Text(&key.ou_path),
-            Cell::Text(&key.service),
-            Cell::Text(&key.charge_type),
-            Cell::Text(&key.commitment_id),
-            Cell::Text(&key.currency),
-            Cell::Number(Money::minor_to_string(row.cents, figures.minor_exponent)),
-            Cell::Number(row.cents.to_string()),
-            Cell::Number(row.cash.to_fixed()),
-            Cell::Number(row.effective.to_fixed()),
-            Cell::Number(row.driver_value.clone()),
-            Cell::Number(row.driver_total.clone()),
-            Cell::Text(&row.driver_unit),
-            Cell::Number(row.share.clone()),
-            Cell::Number(apportion_core::OUTPUT_VERSION.to_string()),
+        let texts: [&str; 21] = [
+            &period,
+            figures.close_id,
+            status(figures.provisional),
+            &unit.id,
+            &unit.name,
+            &unit.business_unit,
+            key.component.as_str(),
+            &key.pool_id,
+            &pool_name,
+            &key.rule_id,
+            &key.invoice.provider,
+            &key.invoice.issuer,
+            &key.invoice.billing_account_id,
+            &key.invoice.invoice_id,
+            &key.account_id,
+            &account_name,
+            &key.ou_path,
+            &key.service,
+            &key.charge_type,
+            &key.commitment_id,
+            &key.currency,
         ];
-        write_row(&mut out, &cells);
-    }
-    Ok(out.into_bytes())
-}
-
-fn write_row(out: &mut String, cells: &[Cell<'_>]) {
-    for (index, cell) in cells.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+        for text in texts {
+            csv.text(text)?;
         }
-        match cell {
-            Cell::Number(number) => out.push_str(number),
-            Cell::Text(text) => write_text(out, text),
-        }
+        csv.number(&Money::minor_to_string(row.cents, figures.minor_exponent))?.integer(row.cents)?;
+        csv.money(row.cash)?.money(row.effective)?.number(&row.driver_value)?.number(&row.driver_total)?;
+        csv.text(&row.driver_unit)?.number(&row.share)?.integer(apportion_core::OUTPUT_VERSION.into())?;
+        csv.end_row()?;
     }
-    out.push('\n');
-}
-
-/// RFC 4180 quoting, and a `'` before what a spreadsheet would run as a formula.
-fn write_text(out: &mut String, text: &str) {
-    let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) { "'" } else { "" };
-    if prefix.is_empty() && !text.contains(['"', ',', '\n', '\r']) {
-        out.push_str(text);
-        return;
-    }
-    out.push('"');
-    out.push_str(prefix);
-    out.push_str(&text.replace('"', "\"\""));
-    out.push('"');
+    csv.finish()
 }

@@ -35,7 +35,7 @@ package_fonts![
     "NotoSansKhmer-Regular.ttf",
     "NotoSansLao-Regular.ttf",
     "NotoSansMyanmar-Regular.ttf",
-    "DroidSansFallbackFull.ttf",
+    "DroidSansFallback.ttf",
     "NotoEmoji-Regular.ttf",
     "NotoSansMath-Regular.ttf",
     "NotoSansSymbols-Regular.ttf",

@@ -7,7 +7,9 @@ mod change;
 mod close;
 mod csv;
 mod fonts;
+pub mod publish;
 mod render;
+pub mod signer;
 mod statement;
 mod step;
 mod summary;
@@ -17,9 +19,10 @@ mod world;
 
 pub use close::{Close, Figures, Previous, StatementError};
 pub use csv::{COLUMNS, statement_csv};
-pub use render::{RenderError, Rendered, Renderer, render_unit};
+pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;
-pub use step::{Action, Context, Error, Event, Output, handle, render_units};
+pub use summary::{SUMMARY_COLUMNS, SummaryData, data as summary_data, render as render_summary, summary_csv};
+pub use step::{Action, Context, Error, Event, Output, handle};
 pub use template::{Template, TemplateError};
 
 use sha2::{Digest, Sha256};

@@ -1,12 +1,16 @@
 //! A statement as PDF/A-3a (tagged, PDF/UA-1) with its CSV attached. Pure: same statement and template, same bytes.
 
-use crate::statement::Statement;
+use crate::close::{Close, StatementError};
+use crate::csv::statement_csv;
+use crate::statement::{PeriodDates, Statement};
 use crate::template::Template;
 use crate::text::{Strictness, make_printable};
 use crate::world::{Page, Prepared, explain};
-use apportion_core::period::Period;
+use apportion_core::model::Unit;
 use serde::Serialize;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use typst::diag::{SourceDiagnostic, Warned};
 use typst::foundations::Smart;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
@@ -18,6 +22,8 @@ pub enum RenderError {
     Template { document: String, diagnostics: String },
     #[error("the data of {document} cannot be written as JSON: {reason}")]
     Data { document: String, reason: String },
+    #[error("{0}")]
+    Statement(#[from] StatementError),
     #[error("the PDF standards do not go together: {0}")]
     Standards(String),
 }
@@ -37,11 +43,32 @@ pub struct Renderer {
 }
 
 /// Prints one statement and attaches `csv` to it.
-pub fn render_unit(renderer: &Renderer, statement: &Statement, period: Period, csv: Vec<u8>) -> Result<Rendered, RenderError> {
+pub fn render_unit(renderer: &Renderer, statement: &Statement, csv: Vec<u8>) -> Result<Rendered, RenderError> {
     let document = format!("the statement of unit `{}`", statement.unit.id);
     let ident = format!("apportion/{}/{}/{}", statement.period.id, statement.close, statement.unit.id);
-    let pdf = renderer.print("statement.typ", &document, ident, statement, csv.clone(), period)?;
+    let pdf = renderer.print("statement.typ", &document, ident, statement, csv.clone(), &statement.period)?;
     Ok(Rendered { pdf, csv })
+}
+
+/// Prints units on every core, in the order given. What a page says does not depend on the thread that printed it.
+pub fn render_units(close: &Close<'_>, renderer: &Renderer, units: &[&Unit]) -> Result<Vec<Rendered>, RenderError> {
+    let one = |unit: &Unit| -> Result<Rendered, RenderError> {
+        let csv = statement_csv(close, unit)?;
+        render_unit(renderer, &close.statement_of(unit)?, csv)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(units.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let results: Mutex<BTreeMap<usize, Result<Rendered, RenderError>>> = Mutex::default();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(unit) = units.get(index) else { break };
+            let result = one(unit);
+            results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 impl Renderer {
@@ -61,7 +88,7 @@ impl Renderer {
         ident: String,
         data: &impl Serialize,
         csv: Vec<u8>,
-        period: Period,
+        period: &PeriodDates,
     ) -> Result<Vec<u8>, RenderError> {
         let plain = serde_json::to_value(data)
             .map_err(|error| RenderError::Data { document: document.to_owned(), reason: error.to_string() })?;

@@ -1,15 +1,21 @@
-//! The step of a state machine: reads a staged close, prints a shard of its statements.
+//! The step of the month-end machine: staged ledger in, staged statements out. No right to sign, none to publish.
 
-use crate::{Close, Figures, Previous, RenderError, Renderer, StatementError, Template, TemplateError, render_unit, statement_csv, statement_folder};
+use crate::close::{Close, Figures, Previous, StatementError};
+use crate::render::{RenderError, Renderer, render_units};
+use crate::statement_folder;
+use crate::summary;
+use crate::template::{Template, TemplateError};
 use apportion_config::load_files;
 use apportion_core::close::{CloseFacts, Compared, Run, Shard};
 use apportion_core::ledger::{LedgerRow, PoolSource};
-use apportion_core::model::Configuration;
+use apportion_core::model::{Configuration, Unit};
 use apportion_core::org::OrgSnapshot;
 use apportion_output::{read_ledger_csv, read_rollup_csv};
 use apportion_store::{Store, StoreError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the renderer reads and writes, and the template made ready once.
 #[derive(Clone)]
@@ -19,12 +25,14 @@ pub struct Context {
     /// `closes/` and `inputs/`: the previous close and its configuration.
     pub closes: Store,
     renderer: Renderer,
+    /// The last close read: the shards of a Map work on the same one.
+    last: Arc<Mutex<Option<Arc<Staged>>>>,
 }
 
 impl Context {
     /// Parses the template and its fonts once for all invocations.
     pub fn new(work: Store, closes: Store, template: &Template) -> Result<Context, RenderError> {
-        Ok(Context { work, closes, renderer: Renderer::new(template)? })
+        Ok(Context { work, closes, renderer: Renderer::new(template)?, last: Arc::default() })
     }
 }
 
@@ -33,7 +41,7 @@ impl Context {
 pub struct Event {
     pub action: Action,
     pub run: Run,
-    /// Which units, by their place in the sorted list of units.
+    /// Which units, by their place in the sorted list of units; all if absent. A summary has none.
     #[serde(default)]
     pub shard: Option<Shard>,
 }
@@ -43,10 +51,13 @@ pub struct Event {
 pub enum Action {
     /// Prints the statements of a shard of the units.
     Statements,
+    /// Prints `summary.pdf` and `summary.csv`.
+    Summary,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Output {
+    /// Pages printed: one for each unit, or the summary.
     pub statements: usize,
 }
 
@@ -78,20 +89,24 @@ impl Error {
     }
 }
 
-/// Runs one step.
+/// Runs one step: files below `close/` of the run's staging folder.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
-    let run = &event.run;
-    let staged = Staged::read(context, run).await?;
-    match event.action {
-        Action::Statements => {
-            let shard = event.shard.ok_or_else(|| Error::Staging("this step needs a shard".to_owned()))?;
-            print_statements(context, run, &staged, shard).await
-        }
+    let staged = Staged::of(context, &event.run).await?;
+    let renderer = context.renderer.clone();
+    let work = move || match event.action {
+        Action::Statements => print_statements(&staged, &renderer, event.shard),
+        Action::Summary => print_summary(&staged, &renderer),
+    };
+    let files = tokio::task::spawn_blocking(work).await.map_err(|error| staging(format!("printing stopped: {error}")))??;
+    let statements = files.iter().filter(|(name, _)| name.ends_with(".pdf")).count();
+    for (name, bytes) in files {
+        context.work.put(&format!("{}close/{name}", event.run.staging), &bytes).await?;
     }
+    Ok(Output { statements })
 }
 
 /// Everything that statements of a close say.
-struct Staged {
+pub(crate) struct Staged {
     facts: CloseFacts,
     compared: Compared,
     configuration: Configuration,
@@ -109,9 +124,19 @@ struct Earlier {
 }
 
 impl Staged {
-    async fn read(context: &Context, run: &Run) -> Result<Staged, Error> {
+    /// Reads the close, unless it is the one that was read last: the facts hold the digest of all the rest.
+    async fn of(context: &Context, run: &Run) -> Result<Arc<Staged>, Error> {
         let facts: CloseFacts = json(&context.work, &format!("{}close.json", run.staging)).await?;
-        let (_, rows) = read_ledger_csv(&context.work.get(&format!("{}close/ledger.csv", run.staging)).await?).map_err(staging)?;
+        let known = context.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(staged) = known.filter(|staged| staged.facts == facts) {
+            return Ok(staged);
+        }
+        let staged = Arc::new(Staged::read(context, run, facts).await?);
+        *context.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&staged));
+        Ok(staged)
+    }
+
+    async fn read(context: &Context, run: &Run, facts: CloseFacts) -> Result<Staged, Error> {
         let files = folder(&context.work, &run.configuration).await?;
         let previous = match facts.previous_period {
             None => None,
@@ -125,8 +150,8 @@ impl Staged {
             configuration: load_files(&files, run.period).map_err(staging)?.configuration,
             account_names: account_names(context, run).await?,
             pool_sources: json(&context.work, &format!("{}pool_sources.json", run.staging)).await?,
+            rows: ledger(&context.work, &format!("{}close/ledger.csv", run.staging)).await?,
             facts,
-            rows,
             previous,
         })
     }
@@ -156,12 +181,21 @@ impl Staged {
 impl Earlier {
     async fn read(context: &Context, prefix: &str) -> Result<Earlier, Error> {
         let facts: CloseFacts = json(&context.closes, &format!("{prefix}manifest.json")).await?;
-        let (_, rows) = read_ledger_csv(&context.closes.get(&format!("{prefix}ledger.csv")).await?).map_err(staging)?;
+        let rows = ledger(&context.closes, &format!("{prefix}ledger.csv")).await?;
         // Without its frozen configuration the comparison still stands, by rule ids alone.
         let files = folder(&context.closes, &facts.configuration_prefix()).await?;
         let configuration = load_files(&files, facts.period).ok().map(|loaded| loaded.configuration);
         Ok(Earlier { facts, rows, configuration })
     }
+}
+
+/// Rows of a ledger file; one of nothing but its header is an empty period.
+async fn ledger(store: &Store, key: &str) -> Result<Vec<LedgerRow>, Error> {
+    let bytes = store.get(key).await?;
+    if bytes.iter().filter(|byte| **byte == b'\n').count() <= 1 {
+        return Ok(Vec::new());
+    }
+    Ok(read_ledger_csv(&bytes).map_err(|error| staging(format!("{key}: {error}")))?.1)
 }
 
 /// Names of accounts: the organization's, else the bill's.
@@ -176,30 +210,43 @@ async fn account_names(context: &Context, run: &Run) -> Result<BTreeMap<String, 
         }
     }
     let organization: OrgSnapshot = json(&context.work, &format!("{}organization.json", run.staging)).await?;
-    names.extend(organization.accounts.into_iter().map(|account| (account.id, account.name)));
+    let named = organization.accounts.into_iter().filter(|account| !account.name.is_empty());
+    names.extend(named.map(|account| (account.id, account.name)));
     Ok(names)
 }
 
-async fn print_statements(context: &Context, run: &Run, staged: &Staged, shard: Shard) -> Result<Output, Error> {
+type Files = Vec<(String, Vec<u8>)>;
+
+fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) -> Result<Files, Error> {
     let close = Close::new(staged.figures())?;
-    let wanted = staged.facts.units.get(shard.from..shard.to).unwrap_or(&[]);
-    for unit in close.units().iter().filter(|unit| wanted.contains(&unit.id)) {
-        let csv = statement_csv(&close, unit)?;
-        let rendered = render_unit(&context.renderer, &close.statement_of(unit)?, run.period, csv)?;
-        let folder = format!("{}close/{}", run.staging, statement_folder(&unit.id));
-        context.work.put(&format!("{folder}/statement.pdf"), &rendered.pdf).await?;
-        context.work.put(&format!("{folder}/statement.csv"), &rendered.csv).await?;
+    let known = &staged.facts.units;
+    let shard = shard.unwrap_or(Shard { from: 0, to: known.len() });
+    let beyond = || staging(format!("the shard {}..{} lies beyond the {} units of close.json", shard.from, shard.to, known.len()));
+    let wanted = known.get(shard.from..shard.to).ok_or_else(beyond)?;
+    let units = close.units();
+    let units: Vec<&Unit> = units.iter().filter(|unit| wanted.contains(&unit.id)).collect();
+    let mut files = Files::new();
+    for (unit, rendered) in units.iter().zip(render_units(&close, renderer, &units)?) {
+        let folder = statement_folder(&unit.id);
+        files.push((format!("{folder}/statement.pdf"), rendered.pdf));
+        files.push((format!("{folder}/statement.csv"), rendered.csv));
     }
-    Ok(Output { statements: wanted.len() })
+    Ok(files)
+}
+
+fn print_summary(staged: &Staged, renderer: &Renderer) -> Result<Files, Error> {
+    let close = Close::new(staged.figures())?;
+    let rendered = summary::render(renderer, &close)?;
+    Ok(vec![("summary.pdf".to_owned(), rendered.pdf), ("summary.csv".to_owned(), rendered.csv)])
 }
 
 fn staging(error: impl std::fmt::Display) -> Error {
     Error::Staging(error.to_string())
 }
 
-async fn json<T: serde::de::DeserializeOwned>(store: &Store, key: &str) -> Result<T, Error> {
+async fn json<T: DeserializeOwned>(store: &Store, key: &str) -> Result<T, Error> {
     let bytes = store.get(key).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| staging(format!("{key}: {error}")))
 }
 
 async fn folder(store: &Store, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {

@@ -1,8 +1,8 @@
 //! Typst's view of the world: the template, the fonts, one statement. No file system, no network, no clock, no packages.
 
 use crate::fonts::FontSet;
+use crate::statement::PeriodDates;
 use crate::template::Template;
-use apportion_core::period::Period;
 use std::collections::HashMap;
 use std::sync::Arc;
 use typst::diag::{FileError, FileResult, PackageError, Severity, SourceDiagnostic};
@@ -85,13 +85,13 @@ pub(crate) struct Page {
 
 impl Page {
     /// `main` is a file of the template; dates are the period's end.
-    pub fn new(prepared: &Arc<Prepared>, main: &'static str, data: Vec<u8>, attachment: Vec<u8>, period: Period) -> Page {
+    pub fn new(prepared: &Arc<Prepared>, main: &'static str, data: Vec<u8>, attachment: Vec<u8>, period: &PeriodDates) -> Page {
         Page {
             prepared: Arc::clone(prepared),
             main: well_known(main),
             data: Bytes::new(data),
             attachment: Bytes::new(attachment),
-            date: Datetime::from_ymd(period.year().into(), period.month(), period.days()),
+            date: Datetime::from_ymd(period.last.year.into(), period.last.month, period.last.day),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Pages to look at: with `APPORTION_GALLERY=DIR` each kind of statement is written there.
+//! Pages to look at: with `APPORTION_GALLERY=DIR` each kind of statement is written there;
+//! `APPORTION_TEMPLATE=DIR` prints them with another template.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -9,11 +10,15 @@ use statement_renderer::{Renderer, Template, render_unit, statement_csv};
 fn print(name: &str, sample: &Sample, unit_id: &str) {
     let close = sample.close();
     let unit = close.units().into_iter().find(|unit| unit.id == unit_id).expect("the unit");
-    let renderer = Renderer::new(&Template::builtin()).expect("a renderer");
+    let template = match std::env::var("APPORTION_TEMPLATE") {
+        Ok(folder) => Template::from_folder(std::path::Path::new(&folder)).expect("a template"),
+        Err(_) => Template::builtin(),
+    };
+    let renderer = Renderer::new(&template).expect("a renderer");
     let csv = statement_csv(&close, &unit).expect("a CSV");
     let statement = close.statement(unit_id).expect("a statement");
     let started = std::time::Instant::now();
-    let rendered = render_unit(&renderer, &statement, sample.period, csv).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let rendered = render_unit(&renderer, &statement, csv).unwrap_or_else(|error| panic!("{name}: {error}"));
     eprintln!("{name}: {} bytes, {:?}", rendered.pdf.len(), started.elapsed());
     assert!(rendered.pdf.starts_with(b"%PDF-"));
     if let Ok(folder) = std::env::var("APPORTION_GALLERY") {

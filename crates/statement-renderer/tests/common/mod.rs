@@ -285,3 +285,84 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
 pub fn meridian() -> Vec<Unit> {
     UNITS.iter().map(|(id, name, business_unit)| unit(id, name, business_unit)).collect()
 }
+
+/// Names that a bill, a tag or an organization may hold, each of them a trap somewhere.
+pub fn hostile_names() -> Vec<String> {
+    let mut names: Vec<String> = [
+        "#read(\"/etc/passwd\")",
+        "#eval(\"1+1\")",
+        "*bold* _emph_ `code` $x^2$",
+        "@ref <label> #set page(width: 1cm)",
+        "= heading",
+        "- list\n+ list\n/ term: x",
+        "//comment /* more */",
+        "\\u{41} \\ \\\\",
+        "]]]}}})))[[[{{{(((",
+        "=cmd|' /C calc'!A0",
+        "+1+1",
+        "-2-2",
+        "@SUM(A1:A9)",
+        "\tleading tab",
+        "\0nul in\0side",
+        "line\r\nbreak",
+        "comma, \"quote\" 'single'",
+        "مطالبات التأمين الصحي",
+        "תביעות 123 ABC ביטוח",
+        "محمد\u{200c}ها",
+        "数据平台与精算模型",
+        "データ基盤",
+        "데이터 플랫폼",
+        "𠀀𠮷野家",
+        "แผนกเคลมประกัน",
+        "दावा विभाग क्षेत्र ज्ञान",
+        "দাবি বিভাগ",
+        "உரிமைகோரல்",
+        "అభ్యర్థన",
+        "ಹಕ್ಕು",
+        "അവകാശവാദം",
+        "හිමිකම්",
+        "ક્લેમ",
+        "ਦਾਅਵਾ",
+        "Պահանջ მოთხოვნა",
+        "የይገባኛል ጥያቄ",
+        "ទាមទារ",
+        "ຮຽກຮ້ອງ",
+        "တောင်းဆိုမှု",
+        "Претензії Αξιώσεις Żółć ẞ ﬁ Ǆ",
+        "👩‍💻👨‍👩‍👧‍👦🏳️‍🌈🇺🇸1️⃣❤️",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "Z̶̢͓̈́a̷̛̯l̸͚̈́g̵̡̛ȯ̴͈",
+        "e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+        "数\u{e31}\u{301}",
+        "\u{301}leading mark",
+        "\u{202e}gnp.exe",
+        "a\u{2066}b\u{2069}c\u{200e}d\u{200f}e",
+        "zero\u{200b}width\u{feff}\u{2060}",
+        "\u{e000}\u{f8ff}\u{10ffff}",
+        "\u{fffd}\u{fffe}\u{ffff}\u{fdd0}",
+        "\u{378}\u{13000}\u{12000}\u{1d11e}",
+        "\u{7f}\u{80}\u{9f}\u{ad}\u{85}",
+        "\u{2028}\u{2029}\u{b}\u{c}\u{1b}[31m",
+        "⟨U+0041⟩",
+        "ﷺ ﷽ ",
+        "☃ ♥ ⚙ ➔ ∑ ∫ √ ℵ 𝔘 ㎏ Ⅷ ½ ‰ € ₹ ﷼ ₿",
+        "   ",
+        "\u{a0}\u{2003}\u{3000}x",
+        "%s %n {0} ${x} {{x}}",
+        "../../../etc/passwd",
+        "<script>alert(1)</script>&amp;",
+        "'; drop table ledger; --",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .collect();
+    names.push("W".repeat(200));
+    names.push("long-name-with-hyphens-".repeat(9).chars().take(200).collect());
+    names.push("word ".repeat(40));
+    names.push("数".repeat(200));
+    names.push("مطالبات".repeat(28));
+    names.push("👩‍💻".repeat(60));
+    names.push("a\u{301}".repeat(100));
+    names.push("\u{0}".repeat(200));
+    names
+}
