@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod parquet;
+
 use apportion_core::bill::RollupRow;
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use apportion_engine::schema::BillFormat;
