@@ -82,10 +82,10 @@ impl Directory {
         self.blocking(move |directory| {
             let path = directory.path(&key)?;
             let temporary = directory.write_temporary(&key, &bytes)?;
-            directory.make_parents(&key, &path)?;
+            let top = directory.make_parents(&key, &path)?;
             directory.point(&key)?;
             temporary.persist(&path).map_err(|refused| directory.io("write", &key, refused.error))?;
-            directory.sync_parents(&key, &path)
+            directory.sync_parents(&key, &path, &top)
         })
         .await
     }
@@ -340,11 +340,11 @@ impl Directory {
     }
 
     fn move_new(&self, temporary: NamedTempFile, key: &str, path: &Path) -> Result<PutOutcome, StoreError> {
-        self.make_parents(key, path)?;
+        let top = self.make_parents(key, path)?;
         self.point(key)?;
         match temporary.persist_noclobber(path) {
             Ok(_) => {
-                self.sync_parents(key, path)?;
+                self.sync_parents(key, path, &top)?;
                 Ok(PutOutcome::Created)
             }
             Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(PutOutcome::Exists),
@@ -352,14 +352,18 @@ impl Directory {
         }
     }
 
-    fn make_parents(&self, key: &str, path: &Path) -> Result<(), StoreError> {
-        path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|error| self.io("write", key, error))
+    /// Makes the folders of a key; gives the lowest that was there before.
+    fn make_parents(&self, key: &str, path: &Path) -> Result<PathBuf, StoreError> {
+        let parent = path.parent().unwrap_or(&self.root);
+        let top = parent.ancestors().find(|folder| folder.is_dir()).unwrap_or(&self.root).to_path_buf();
+        fs::create_dir_all(parent).map_err(|error| self.io("write", key, error))?;
+        Ok(top)
     }
 
-    /// Makes the names durable, up to the root. Not every file system can sync a folder; that is no error.
-    fn sync_parents(&self, key: &str, path: &Path) -> Result<(), StoreError> {
+    /// Makes the new names durable, from the file's up to `top`. Not every file system can sync a folder; that is no error.
+    fn sync_parents(&self, key: &str, path: &Path, top: &Path) -> Result<(), StoreError> {
         self.point(key)?;
-        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)) {
             if let Ok(folder) = File::open(folder) {
                 let _ = folder.sync_all();
             }
