@@ -177,3 +177,6 @@ impl Status {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -420,3 +420,6 @@ async fn optional(store: &Store, key: &str) -> Result<Option<Vec<u8>>, Failure> 
         Err(error) => Err(unreadable(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;
