@@ -3,6 +3,8 @@
 use apportion_core::period::Period;
 
 const DAY_MILLISECONDS: i64 = 86_400_000;
+/// Growth of metered use within a month, in thousandths: about what it is from one month to the next.
+const GROWTH: i64 = 42;
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar (Hinnant, `days_from_civil`).
 pub const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
@@ -54,9 +56,12 @@ impl Month {
         self.first * DAY_MILLISECONDS + hour as i64 * 3_600_000
     }
 
-    /// Parts of 1,000,000 of the month that fall on each day.
+    /// Parts of 1,000,000 of the month that fall on each day. They rise within the month as use does from month to month, so
+    /// that no step stands at its turn.
     pub fn day_shares(&self, week: Week) -> Vec<i64> {
-        let weights: Vec<i64> = (0..self.days).map(|day| week.weight(self.weekday(day), day, self.days)).collect();
+        let days = self.days as i64;
+        let rise = |day: usize| 1000 + GROWTH * (2 * day as i64 - (days - 1)) / (2 * days);
+        let weights: Vec<i64> = (0..self.days).map(|day| week.weight(self.weekday(day), day, self.days) * rise(day)).collect();
         let total: i64 = weights.iter().sum();
         weights.iter().map(|weight| weight * 1_000_000 / total).collect()
     }

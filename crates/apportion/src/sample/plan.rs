@@ -72,6 +72,8 @@ pub struct Plan {
     targets: Vec<i128>,
     target_weights: Vec<i128>,
     single: bool,
+    /// Days of the last month.
+    last_days: i128,
 }
 
 /// Rate of an instance (1e-5 per hour), its type, and how many of it one line stands for (more than 1 only in tiny bills).
@@ -107,6 +109,7 @@ impl Plan {
             targets: vec![0; entries],
             target_weights: vec![0; entries],
             single: options.rows >= ROWS_FOR_SINGLE_INSTANCES,
+            last_days: month.days as i128,
         };
         plan.weigh_instances();
         plan.size_commitments();
@@ -221,7 +224,8 @@ impl Plan {
                 }
             });
         }
-        let target = target(back);
+        // like real use, in proportion to the days of the month
+        let target = target(back) * month.days as i128 / self.last_days;
         MonthPlan {
             months_back: back,
             target,
