@@ -4,9 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 CARGO ?= cargo
-# One profile for demo and tests, so that dependencies compile once.
-PROFILE ?= demo
-BIN := target/$(PROFILE)/apportion
+# Demo and tests share a profile, so that dependencies compile once.
+BIN := target/debug/apportion
 DEMO := target/demo-month
 PERIOD := 2026-09
 
@@ -16,8 +15,8 @@ help: ## What there is
 
 $(BIN): build
 .PHONY: build
-build: ## The command line, target/demo/apportion
-	$(CARGO) build --locked --profile $(PROFILE) -p apportion
+build: ## The command line, target/debug/apportion
+	$(CARGO) build --locked -p apportion
 
 .PHONY: demo
 demo: build ## Makes the sample bill, closes it, prints the reconciliation and where the statements are
@@ -34,9 +33,9 @@ demo: build ## Makes the sample bill, closes it, prints the reconciliation and w
 .PHONY: test
 test: tools ## Everything: format, lints, unit, property, golden and end-to-end tests
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --profile $(PROFILE) --workspace --all-targets -- -D warnings
-	$(CARGO) build --locked --profile $(PROFILE) -p apportion
-	$(CARGO) test --locked --profile $(PROFILE) --workspace
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) build --locked -p apportion
+	$(CARGO) test --locked --workspace
 
 .PHONY: tools
 tools: ## What the tests use beside Rust: poppler's pdftotext

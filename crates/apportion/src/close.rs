@@ -88,12 +88,20 @@ async fn close_currency(
         true => None,
         false => Some(publish::Context { work: work.clone(), closes: places.closes.clone(), signer: signer(options)? }),
     };
-    let functions = LocalFunctions::new(&places, Arc::new(EmbeddedEngine::new()), template, publisher).map_err(Failure::bad_input)?;
+    let functions = LocalFunctions::new(&places, embedded(), template, publisher).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
     let input = json!({ "run": run, "dry_run": options.dry_run });
     let walked = machine.walk(&functions, input, &|state| progress(state)).await;
     let staged = Staged { work: &work, run: &run, scratch: &scratch };
     finish(options, walked, &staged).await
+}
+
+/// DataFusion on all cores, or on as many as APPORTION_THREADS says.
+pub fn embedded() -> Arc<EmbeddedEngine> {
+    Arc::new(match std::env::var("APPORTION_THREADS").ok().and_then(|text| text.parse().ok()) {
+        Some(threads) => EmbeddedEngine::with_threads(threads),
+        None => EmbeddedEngine::new(),
+    })
 }
 
 /// The key to sign with; a provisional close is signed by nobody.
@@ -105,7 +113,7 @@ fn signer(options: &Options) -> Result<Option<Signer>, Failure> {
 }
 
 /// The bill as a store, and the file in it if only one was named.
-fn bill_store(path: &Path) -> Result<(Store, String), Failure> {
+pub fn bill_store(path: &Path) -> Result<(Store, String), Failure> {
     let metadata = std::fs::metadata(path)
         .map_err(|error| Failure::bad_input(format!("--bill {}: {error}: name a bill file or the folder of an export", path.display())))?;
     if metadata.is_dir() {

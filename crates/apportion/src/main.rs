@@ -3,6 +3,7 @@
 mod close;
 mod failure;
 mod init;
+mod init_bill;
 mod local;
 mod rederive;
 mod report;
@@ -175,7 +176,7 @@ async fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Close(arguments) => run_close(arguments).await,
         Command::Verify(arguments) => run_verify(arguments).await,
-        Command::Status(arguments) => run_status(arguments),
+        Command::Status(arguments) => run_status(arguments).await,
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
         Command::Sample(arguments) => run_sample(arguments),
@@ -215,6 +216,55 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
 /// Writes to stdout; a closed pipe is an error like any other, not a panic.
 fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::other(format!("stdout: {error}")))
+}
+
+async fn run_verify(arguments: VerifyArguments) -> Result<u8, Failure> {
+    let trust = verify::Trust::of(arguments.key.as_deref(), arguments.fingerprint.as_deref())?;
+    let rederive = async |place: verify::Place, manifest: statement_renderer::publish::Manifest| {
+        rederive::rederive(&place.out, &place.close, &place.closes_prefix, &manifest.facts).await
+    };
+    let report = verify::verify(&arguments.close, &trust, rederive).await?;
+    if arguments.json {
+        print(&(serde_json::to_string_pretty(&report).map_err(Failure::other)? + "\n"))?;
+    } else {
+        print(&report.text())?;
+    }
+    Ok(report.exit_code())
+}
+
+async fn run_status(arguments: StatusArguments) -> Result<u8, Failure> {
+    let status = status::status(&arguments.out).await?;
+    let text = if arguments.json { serde_json::to_string_pretty(&status).map_err(Failure::other)? + "\n" } else { status.text() };
+    print(&text)?;
+    Ok(0)
+}
+
+async fn run_init(arguments: InitArguments) -> Result<u8, Failure> {
+    let written = init_bill::init(&arguments.bill, &arguments.out).await?;
+    let mut text = String::new();
+    for path in &written.files {
+        text.push_str(&format!("wrote {}\n", path.display()));
+    }
+    text.push_str(&format!(
+        "next: apportion close --period {} --bill {} --config {} --out OUT --dry-run\n",
+        written.profile.period,
+        arguments.bill.display(),
+        arguments.out.display()
+    ));
+    print(&text)?;
+    Ok(0)
+}
+
+fn run_config(command: ConfigCommand) -> Result<u8, Failure> {
+    let text = match command {
+        ConfigCommand::Check { config, period } => {
+            let loaded = apportion_config::load(&config, period).map_err(Failure::bad_input)?;
+            apportion_config::check(&loaded, period).to_string()
+        }
+        ConfigCommand::Upgrade { config } => apportion_config::upgrade(&config).map_err(Failure::bad_input)?.to_string(),
+    };
+    print(&text)?;
+    Ok(0)
 }
 
 fn run_sample(arguments: SampleArguments) -> Result<u8, Failure> {

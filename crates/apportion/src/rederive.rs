@@ -1,17 +1,15 @@
 //! The whole close once more, from its frozen inputs, in a temporary folder: do the same bytes come out?
 
-use crate::close::MONTH_END;
+use crate::close::{MONTH_END, embedded};
 use crate::failure::Failure;
 use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};
 use apportion_core::close::{CloseFacts, Run};
-use apportion_engine_embedded::EmbeddedEngine;
 use apportion_store::{Store, StoreError};
 use serde_json::json;
 use statement_renderer::Template;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Files of a close that a second run does not make: they hold the proof of the first.
 const OF_THE_FIRST_RUN: [&str; 4] = ["manifest.json", "SHA256SUMS", "CHECKPOINT", "CHECKPOINT.sig"];
@@ -31,7 +29,7 @@ pub async fn rederive(out: &Path, close: &Path, closes: &str, facts: &CloseFacts
     let run = stage(&frozen, &places.work, closes, facts).await?;
     copy_previous(&frozen, &places.closes, closes, facts).await?;
     let template = template(&frozen, facts).await?;
-    let functions = LocalFunctions::new(&places, Arc::new(EmbeddedEngine::new()), &template, None).map_err(Failure::other)?;
+    let functions = LocalFunctions::new(&places, embedded(), &template, None).map_err(Failure::other)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
     let staging = run.staging.clone();
     let walked = machine.walk(&functions, json!({ "run": run, "dry_run": true }), &|_| {}).await;

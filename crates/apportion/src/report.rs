@@ -62,7 +62,8 @@ fn invoices(text: &mut String, report: &Reconciliation) {
         cents(report.totals.ledger_cents, &report.currency),
         if report.passed { "ok" } else { "FAILS" }.to_owned(),
     ];
-    table(text, &headings.map(str::to_owned), rows.iter().chain([&total]));
+    let headings = headings.map(str::to_owned);
+    table(text, &headings, rows.iter().chain([&total]));
 }
 
 fn invoice_cells(line: &InvoiceLine, currency: &str) -> [String; 8] {
@@ -87,7 +88,7 @@ fn shown(money: Money) -> String {
     if decimals >= 2 { cut.to_owned() } else { text[..text.len() - 10].to_owned() }
 }
 
-fn table<'a>(text: &mut String, headings: &[String; 8], rows: impl Iterator<Item = &'a [String; 8]> + Clone) {
+fn table<'a>(text: &mut String, headings: &'a [String; 8], rows: impl Iterator<Item = &'a [String; 8]> + Clone) {
     let mut widths = [0; 8];
     for row in rows.clone().chain([headings]) {
         for (width, cell) in widths.iter_mut().zip(row) {

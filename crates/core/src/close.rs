@@ -42,9 +42,9 @@ pub struct Shard {
     pub to: usize,
 }
 
-/// At most 100 shards, so that a Map stays far below 25,000 history events.
+/// At most 100 shards, so that a Map stays far below 25,000 history events; small lists in few, since each shard reads the close anew.
 pub fn shards(items: usize) -> Vec<Shard> {
-    let size = items.div_ceil(100).max(1);
+    let size = items.div_ceil(100).max(10);
     (0..items).step_by(size).map(|from| Shard { from, to: (from + size).min(items) }).collect()
 }
 
