@@ -12,7 +12,7 @@
 //! A pool's change is `size + share`: size = previous charge x (total now - total before) / total before, cut to whole minor
 //! units; share is the rest, at this period's total.
 
-use crate::close::{Close, Ledger, Previous, StatementError, cents, dates, key_word};
+use crate::close::{Close, Figures, Ledger, Previous, StatementError, cents, dates, key_word};
 use crate::statement::{Cause, Change, Move};
 use apportion_core::ledger::{Component, LedgerRow};
 use apportion_core::model::{Configuration, Pool};
@@ -26,7 +26,7 @@ pub(crate) fn since_previous(close: &Close<'_>, unit: &str) -> Result<Option<Cha
     let (Some(figures), Some(before)) = (close.figures.previous, &close.previous) else { return Ok(None) };
     let now = &close.ledger;
     let mut causes: BTreeMap<&str, i128> = BTreeMap::new();
-    let moved = moved_by_rules(close, &figures, before);
+    let moved = &close.moved;
     for (key, delta) in deltas(now, before, unit, |row| (row.key.component, row.key.account_id.clone(), row.key.service.clone())) {
         let (component, account, service) = key;
         let cause = match component {
@@ -91,19 +91,22 @@ fn deltas<K: Ord>(now: &Ledger<'_>, before: &Ledger<'_>, unit: &str, key: impl F
 }
 
 /// Account and service of direct cost that a new, changed or dropped line rule gives to anyone, in either close.
-fn moved_by_rules(close: &Close<'_>, figures: &Previous<'_>, before: &Ledger<'_>) -> BTreeSet<(String, String)> {
+pub(crate) fn moved_by_rules(now: &Figures<'_>, figures: &Previous<'_>) -> BTreeSet<(String, String)> {
     let ids = |rows: &[LedgerRow]| rows.iter().map(|row| row.key.rule_id.clone()).collect::<BTreeSet<String>>();
     let mut unstable: BTreeSet<String> = match figures.configuration {
         Some(previous) => {
-            let all = close.figures.configuration.line_rules.iter().chain(&previous.line_rules).map(|rule| rule.id.clone());
-            all.filter(|id| !same_line_rule(close.figures.configuration, close.figures.period, previous, figures.period, id)).collect()
+            let all = now.configuration.line_rules.iter().chain(&previous.line_rules).map(|rule| rule.id.clone());
+            all.filter(|id| !same_line_rule(now.configuration, now.period, previous, figures.period, id)).collect()
         }
-        None => ids(close.figures.rows).symmetric_difference(&ids(figures.rows)).cloned().collect(),
+        None => ids(now.rows).symmetric_difference(&ids(figures.rows)).cloned().collect(),
     };
     unstable.retain(|id| !["tag.", "pool.", "special."].iter().any(|own| id.starts_with(own)));
-    let rows = close.ledger.by_unit.values().chain(before.by_unit.values()).flatten();
+    if unstable.is_empty() {
+        return BTreeSet::new();
+    }
+    let rows = now.rows.iter().chain(figures.rows);
     let owned = rows.filter(|row| is_direct(row)).map(|row| (&row.key.rule_id, &row.key.account_id, &row.key.service));
-    let pooled = close.figures.pool_sources.iter().map(|source| (&source.rule_id, &source.account_id, &source.service));
+    let pooled = now.pool_sources.iter().map(|source| (&source.rule_id, &source.account_id, &source.service));
     owned.chain(pooled).filter(|(rule, _, _)| unstable.contains(*rule)).map(|(_, account, service)| (account.clone(), service.clone())).collect()
 }
 

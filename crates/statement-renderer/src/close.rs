@@ -100,6 +100,8 @@ pub struct Close<'a> {
     pub(crate) figures: Figures<'a>,
     pub(crate) ledger: Ledger<'a>,
     pub(crate) previous: Option<Ledger<'a>>,
+    /// Account and service of direct cost that a changed rule touches.
+    pub(crate) moved: BTreeSet<(String, String)>,
     invoice_cents: BTreeMap<&'a InvoiceKey, i128>,
     /// Unit -> untagged cash in the accounts that are mostly its own.
     own_untagged: BTreeMap<String, BTreeMap<String, Money>>,
@@ -128,7 +130,8 @@ impl<'a> Close<'a> {
         let ledger = Ledger::new(figures.rows);
         let previous = figures.previous.map(|previous| Ledger::new(previous.rows));
         let own_untagged = own_untagged(&figures);
-        Ok(Close { figures, ledger, previous, invoice_cents, own_untagged })
+        let moved = figures.previous.map(|before| change::moved_by_rules(&figures, &before)).unwrap_or_default();
+        Ok(Close { figures, ledger, previous, moved, invoice_cents, own_untagged })
     }
 
     /// Everyone who gets a statement: the units of the configuration, and whoever else the ledger names. Sorted by id.

@@ -7,6 +7,7 @@ mod change;
 mod close;
 mod csv;
 mod fonts;
+mod preview;
 pub mod publish;
 mod render;
 pub mod signer;
@@ -19,6 +20,7 @@ mod world;
 
 pub use close::{Close, Figures, Previous, StatementError};
 pub use csv::{COLUMNS, statement_csv};
+pub use preview::{Page, preview};
 pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;
 pub use summary::{SUMMARY_COLUMNS, SummaryData, data as summary_data, render as render_summary, summary_csv};

@@ -117,10 +117,10 @@ pub(crate) struct Staged {
 }
 
 /// The close before this one.
-struct Earlier {
-    facts: CloseFacts,
-    rows: Vec<LedgerRow>,
-    configuration: Option<Configuration>,
+pub(crate) struct Earlier {
+    pub facts: CloseFacts,
+    pub rows: Vec<LedgerRow>,
+    pub configuration: Option<Configuration>,
 }
 
 impl Staged {
@@ -142,7 +142,7 @@ impl Staged {
             None => None,
             Some(period) => {
                 let prefix = format!("{}closes/{period}/{}/", run.closes, facts.previous_close);
-                Some(Earlier::read(context, &prefix).await?)
+                Some(Earlier::read(&context.closes, &prefix).await?)
             }
         };
         Ok(Staged {
@@ -179,18 +179,19 @@ impl Staged {
 }
 
 impl Earlier {
-    async fn read(context: &Context, prefix: &str) -> Result<Earlier, Error> {
-        let facts: CloseFacts = json(&context.closes, &format!("{prefix}manifest.json")).await?;
-        let rows = ledger(&context.closes, &format!("{prefix}ledger.csv")).await?;
+    /// The close in `prefix` of the store that has `closes/` and `inputs/`.
+    pub async fn read(closes: &Store, prefix: &str) -> Result<Earlier, Error> {
+        let facts: CloseFacts = json(closes, &format!("{prefix}manifest.json")).await?;
+        let rows = ledger(closes, &format!("{prefix}ledger.csv")).await?;
         // Without its frozen configuration the comparison still stands, by rule ids alone.
-        let files = folder(&context.closes, &facts.configuration_prefix()).await?;
+        let files = folder(closes, &facts.configuration_prefix()).await?;
         let configuration = load_files(&files, facts.period).ok().map(|loaded| loaded.configuration);
         Ok(Earlier { facts, rows, configuration })
     }
 }
 
 /// Rows of a ledger file; one of nothing but its header is an empty period.
-async fn ledger(store: &Store, key: &str) -> Result<Vec<LedgerRow>, Error> {
+pub(crate) async fn ledger(store: &Store, key: &str) -> Result<Vec<LedgerRow>, Error> {
     let bytes = store.get(key).await?;
     if bytes.iter().filter(|byte| **byte == b'\n').count() <= 1 {
         return Ok(Vec::new());
@@ -240,16 +241,16 @@ fn print_summary(staged: &Staged, renderer: &Renderer) -> Result<Files, Error> {
     Ok(vec![("summary.pdf".to_owned(), rendered.pdf), ("summary.csv".to_owned(), rendered.csv)])
 }
 
-fn staging(error: impl std::fmt::Display) -> Error {
+pub(crate) fn staging(error: impl std::fmt::Display) -> Error {
     Error::Staging(error.to_string())
 }
 
-async fn json<T: DeserializeOwned>(store: &Store, key: &str) -> Result<T, Error> {
+pub(crate) async fn json<T: DeserializeOwned>(store: &Store, key: &str) -> Result<T, Error> {
     let bytes = store.get(key).await?;
     serde_json::from_slice(&bytes).map_err(|error| staging(format!("{key}: {error}")))
 }
 
-async fn folder(store: &Store, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+pub(crate) async fn folder(store: &Store, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut files = BTreeMap::new();
     for entry in store.list(prefix).await? {
         files.insert(entry.key[prefix.len()..].to_owned(), store.get(&entry.key).await?);

@@ -34,21 +34,51 @@ pub fn make_printable(value: &mut Value, fonts: &FontSet, strictness: Strictness
 
 /// `text` with `⟨U+XXXX⟩` in place of each code point that cannot or must not be printed.
 pub fn printable(text: &str, fonts: &FontSet, strictness: Strictness) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = Printed { text: String::with_capacity(text.len()), last: None, repeats: 0 };
     for cluster in text.graphemes(true) {
         let whole = strictness == Strictness::Covered && cluster_prints(cluster, fonts);
         for character in cluster.chars() {
             let prints = whole
                 || (strictness == Strictness::Covered && stands_alone(character) && fonts.covers(std::iter::once(character)))
                 || (character.is_ascii() && !character.is_ascii_control());
-            if prints {
-                out.push(character);
-            } else {
-                out.push_str(&format!("⟨U+{:04X}⟩", character as u32));
-            }
+            out.push(character, prints);
         }
     }
-    out
+    out.flush();
+    out.text
+}
+
+/// Text being printed; the same code point again and again prints once, with how often.
+struct Printed {
+    text: String,
+    last: Option<char>,
+    repeats: usize,
+}
+
+impl Printed {
+    fn push(&mut self, character: char, prints: bool) {
+        if !prints && self.last == Some(character) {
+            self.repeats += 1;
+            return;
+        }
+        self.flush();
+        if prints {
+            self.text.push(character);
+        } else {
+            (self.last, self.repeats) = (Some(character), 1);
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(character) = self.last.take() else { return };
+        let shown = if self.repeats > 3 { 1 } else { self.repeats };
+        for _ in 0..shown {
+            self.text.push_str(&format!("⟨U+{:04X}⟩", character as u32));
+        }
+        if self.repeats > 3 {
+            self.text.push_str(&format!("×{}", self.repeats));
+        }
+    }
 }
 
 fn is_plain(text: &str) -> bool {
@@ -60,7 +90,8 @@ fn is_plain(text: &str) -> bool {
 fn cluster_prints(cluster: &str, fonts: &FontSet) -> bool {
     let is_complex = cluster.chars().next().is_some_and(|first| first as u32 > 0x58f || first.is_ascii_digit());
     let needs_glyph = |character: &char| !(is_complex && is_joiner(*character));
-    cluster.chars().filter(needs_glyph).all(may_print) && fonts.covers(cluster.chars().filter(needs_glyph))
+    let has_letter = cluster.chars().next().is_some_and(|first| !is_mark(first));
+    has_letter && cluster.chars().filter(needs_glyph).all(may_print) && fonts.covers(cluster.chars().filter(needs_glyph))
 }
 
 fn is_joiner(character: char) -> bool {
@@ -91,10 +122,12 @@ fn may_print(character: char) -> bool {
 
 /// A mark without the letter that its font lacks would print on a dotted circle, or on the wrong letter.
 fn stands_alone(character: char) -> bool {
+    may_print(character) && !is_mark(character)
+}
+
+fn is_mark(character: char) -> bool {
     use GeneralCategory as Category;
-    let category = character.general_category();
-    let is_mark = matches!(category, Category::NonspacingMark | Category::SpacingMark | Category::EnclosingMark);
-    may_print(character) && !is_mark
+    matches!(character.general_category(), Category::NonspacingMark | Category::SpacingMark | Category::EnclosingMark)
 }
 
 #[cfg(test)]
@@ -118,6 +151,8 @@ mod tests {
         assert_eq!(print("safe\u{202e}exe.pdf"), "safe⟨U+202E⟩exe.pdf");
         assert_eq!(print("a\u{200b}b\u{feff}"), "a⟨U+200B⟩b⟨U+FEFF⟩");
         assert_eq!(print("a\u{200d}b"), "a⟨U+200D⟩b");
+        assert_eq!(print("\0\0\0x"), "⟨U+0000⟩⟨U+0000⟩⟨U+0000⟩x");
+        assert_eq!(print(&"\0".repeat(200)), "⟨U+0000⟩×200");
     }
 
     #[test]
@@ -129,6 +164,7 @@ mod tests {
     #[test]
     fn a_mark_that_the_font_of_its_letter_lacks_is_named() {
         assert_eq!(print("数\u{0e31}"), "数⟨U+0E31⟩");
+        assert_eq!(print("\u{301}a"), "⟨U+0301⟩a");
     }
 
     #[test]

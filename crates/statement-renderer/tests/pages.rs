@@ -292,8 +292,8 @@ fn a_wrong_template_is_named_by_file_line_and_column() {
     assert!(unknown.contains("statement.typ:3:7") && unknown.contains("unitt"), "{unknown}");
     let syntax = refusal(&with_file("lib.typ", "#let x = (1,\n"));
     assert!(syntax.contains("lib.typ:1:"), "{syntax}");
-    let uncovered = refusal(&with_file("statement.typ", "#set document(title: \"x\", date: datetime(year: 2026, month: 1, day: 1))\n\nab \u{13000}\n"));
-    assert!(uncovered.contains("statement.typ:3:"), "{uncovered}");
+    let picture = refusal(&with_file("settings.typ", "#let logo = image(\n  \"logo.svg\")\n"));
+    assert!(picture.contains("settings.typ:2:3: file not found"), "{picture}");
 }
 
 #[test]
