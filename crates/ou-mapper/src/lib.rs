@@ -2,6 +2,7 @@
 //!
 //! The organization comes from a file here (`docs/configuration.md`); where it comes from the Organizations API is to come. A run
 //! without one gets an empty snapshot, in which every account is [`UNKNOWN`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod file;
 

@@ -1,4 +1,5 @@
 //! The step as a whole, over a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_core::close::Run;
 use apportion_store::{Store, StoreError};

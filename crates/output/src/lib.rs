@@ -2,6 +2,7 @@
 //!
 //! Every writer gives the same bytes for the same rows, in the order given (the rollup sorts, since its digest names the close).
 //! Where files lie is the store's matter, what the rows say is core's.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod digest;
 mod header;

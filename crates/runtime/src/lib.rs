@@ -1,6 +1,7 @@
 //! What every function shares and no function knows of the others: named errors, one call, settings, log lines.
 //!
 //! The Lambda shell comes on top of [`call`]; the command line uses it in process.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,5 @@
 //! Publication: the same final bytes and one commit, whatever happens on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod staged;
 

@@ -1,4 +1,5 @@
 //! The local key: made once, private, checked with openssl alone.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use statement_renderer::signer::{KEY_FILE, PUBLIC_KEY_FILE, PublicKey, Signer, SignerError, possible_signers};
 use std::fs;

@@ -1,4 +1,5 @@
 //! The folder store: the conformance suite, and what only a folder can get wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_store::{Directory, Faults, PutOutcome, Store, StoreError, conformance};
 use std::fs;
@@ -117,7 +118,7 @@ async fn a_write_that_fails_at_any_point_leaves_the_old_or_the_new_file() {
             Err(error) => assert!(matches!(error, StoreError::NotFound { .. })),
         }
         assert_eq!(names(&folder.path().join(SCRATCH)), Vec::<String>::new());
-        assert_eq!(plain.put_same("deep/er/created", b"new").await.is_ok(), true, "the rerun goes through");
+        assert!(plain.put_same("deep/er/created", b"new").await.is_ok(), "the rerun goes through");
     }
 }
 

@@ -1,5 +1,5 @@
 //! A small close, staged as the other functions stage one, for the tests of publication and verification.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test binary uses its part
 
 use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, InvoiceLine, Reconciliation, Run, Totals};
 use apportion_core::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow};
