@@ -2,9 +2,8 @@
 //! with the `ParentId` that the API gives by the call that lists them. Unknown keys are left alone.
 
 use apportion_core::org::{Account, OrgError, OrgSnapshot, OrganizationalUnit};
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::Deserialize;
-use std::fmt;
+use serde::de::{Deserializer, Error as _};
 
 /// Why an organization file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +18,6 @@ pub enum FileError {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Organization {
-    #[serde(deserialize_with = "at_least_one_root")]
     roots: Vec<Root>,
     #[serde(default)]
     organizational_units: Vec<Unit>,
@@ -58,24 +56,6 @@ struct Member {
     status: Option<String>,
 }
 
-fn at_least_one_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Root>, D::Error> {
-    struct Roots;
-    impl<'de> Visitor<'de> for Roots {
-        type Value = Vec<Root>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list with the organization's root")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Root>, A::Error> {
-            let mut roots = Vec::new();
-            while let Some(root) = items.next_element()? {
-                roots.push(root);
-            }
-            if roots.is_empty() { Err(A::Error::invalid_length(0, &self)) } else { Ok(roots) }
-        }
-    }
-    deserializer.deserialize_seq(Roots)
-}
-
 /// An id that may stand in a `/`-separated list.
 fn identifier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
@@ -110,18 +90,10 @@ impl From<serde_json::Error> for FileError {
     }
 }
 
-/// Tells a snapshot of ours, which `verify` gives back to the mapper, from a file of the Organizations API's shapes.
-#[derive(Deserialize)]
-struct Probe {
-    root_ids: Option<serde::de::IgnoredAny>,
-}
-
-/// Reads and checks an organization file, or a snapshot that the mapper wrote. The result is sorted by id.
+/// Reads and checks an organization file; a snapshot that the mapper wrote is one too, the empty one included. The result is
+/// sorted by id.
 pub fn parse_organization(bytes: &[u8]) -> Result<OrgSnapshot, FileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if serde_json::from_slice::<Probe>(bytes).is_ok_and(|probe| probe.root_ids.is_some()) {
-        return Ok(serde_json::from_slice::<OrgSnapshot>(bytes)?.checked()?);
-    }
     let file: Organization = serde_json::from_slice(bytes)?;
     let snapshot = OrgSnapshot {
         root_ids: file.roots.into_iter().map(|root| root.id).collect(),
@@ -169,7 +141,8 @@ mod tests {
         assert!(error("{\n  \"Roots\": [}").starts_with("line 2, column 13: "), "{}", error("{\n  \"Roots\": [}"));
         assert!(error("").starts_with("line 1, column 0: "));
         assert_eq!(error("{}"), "line 1, column 2: missing field `Roots`");
-        assert!(error(r#"{"Roots": []}"#).contains("a list with the organization's root"));
+        let rootless = r#"{"Roots": [], "Accounts": [{"Id": "000000000001", "ParentId": "r-1"}]}"#;
+        assert!(error(rootless).starts_with("`000000000001` has the parent `r-1`, which is neither a root nor an OU"));
         let thirteen = "{\"Roots\": [{\"Id\": \"r\"}],\n \"Accounts\": [{\"Id\": \"9999999999990\", \"ParentId\": \"r\"}]}";
         let message = error(thirteen);
         assert!(message.starts_with("line 2, column 36: the account `9999999999990` has an id of 13 characters"), "{message}");
