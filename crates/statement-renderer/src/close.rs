@@ -102,6 +102,8 @@ pub struct Close<'a> {
     pub(crate) previous: Option<Ledger<'a>>,
     /// Account and service of direct cost that a changed rule touches.
     pub(crate) moved: BTreeSet<(String, String)>,
+    /// What all units bear of direct cost that nobody tagged.
+    untagged_total: i128,
     invoice_cents: BTreeMap<&'a InvoiceKey, i128>,
     /// Unit -> untagged cash in the accounts that are mostly its own.
     own_untagged: BTreeMap<String, BTreeMap<String, Money>>,
@@ -130,8 +132,9 @@ impl<'a> Close<'a> {
         let ledger = Ledger::new(figures.rows);
         let previous = figures.previous.map(|previous| Ledger::new(previous.rows));
         let own_untagged = own_untagged(&figures);
+        let untagged_total = figures.rows.iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
         let moved = figures.previous.map(|before| change::moved_by_rules(&figures, &before)).unwrap_or_default();
-        Ok(Close { figures, ledger, previous, moved, invoice_cents, own_untagged })
+        Ok(Close { figures, ledger, previous, moved, untagged_total, invoice_cents, own_untagged })
     }
 
     /// Everyone who gets a statement: the units of the configuration, and whoever else the ledger names. Sorted by id.
@@ -339,8 +342,7 @@ impl<'a> Close<'a> {
     }
 
     fn untagged(&self, unit: &str) -> Result<Option<Untagged>, StatementError> {
-        let rows = self.ledger.rows_of(unit).iter();
-        let charged: i128 = rows.filter(|row| row.key.pool_id == UNTAGGED).map(|row| row.cents).sum();
+        let charged: i128 = self.ledger.rows_of(unit).iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
         let own = self.own_untagged.get(unit);
         if charged == 0 && own.is_none() || self.figures.pool_sources.is_empty() {
             return Ok(None);
@@ -355,7 +357,7 @@ impl<'a> Close<'a> {
         accounts.sort_by(|a, b| b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
         Ok(Some(Untagged {
             charged: cents("untagged cost", charged)?,
-            total: cents("untagged cost", self.ledger.pools.get(UNTAGGED).map_or(0, |pool| pool.cents))?,
+            total: cents("untagged cost", self.untagged_total)?,
             own: cents("untagged cost", own_total)?,
             saving: cents("untagged cost", charged - own_total)?,
             accounts,
@@ -417,6 +419,11 @@ impl<'a> Close<'a> {
     }
 }
 
+/// Direct cost that came through the untagged pool; support, tax and the like that a rule sends there are not for want of a tag.
+fn is_untagged(row: &LedgerRow) -> bool {
+    row.key.pool_id == UNTAGGED && matches!(row.key.component, Component::Pool | Component::Direct)
+}
+
 /// Untagged cash by account, for the unit with most direct cost in that account (ties: the first by id).
 fn own_untagged(figures: &Figures<'_>) -> BTreeMap<String, BTreeMap<String, Money>> {
     let mut direct: BTreeMap<&str, BTreeMap<&str, Money>> = BTreeMap::new();
@@ -424,7 +431,11 @@ fn own_untagged(figures: &Figures<'_>) -> BTreeMap<String, BTreeMap<String, Mone
         *direct.entry(&row.key.account_id).or_default().entry(&row.key.unit_id).or_default() += row.effective;
     }
     let mut own: BTreeMap<String, BTreeMap<String, Money>> = BTreeMap::new();
-    for source in figures.pool_sources.iter().filter(|source| source.pool_id == UNTAGGED && source.from_pool_id.is_empty()) {
+    let is_own = |source: &&PoolSource| {
+        let is_direct = matches!(source.component, Component::Pool | Component::Direct);
+        source.pool_id == UNTAGGED && source.from_pool_id.is_empty() && is_direct
+    };
+    for source in figures.pool_sources.iter().filter(is_own) {
         let units = direct.get(source.account_id.as_str());
         let main = units.and_then(|units| units.iter().rev().max_by_key(|(_, amount)| **amount));
         if let Some((unit, _)) = main.filter(|(_, amount)| **amount > Money::ZERO) {
