@@ -252,6 +252,11 @@ async fn a_cent_off_anywhere_publishes_nothing() {
         (format!("close/{folder}/statement.csv"), b"cents\n1234\n".to_vec(), "no column `unit_id`"),
         ("close/statements/CC-77/statement.csv".into(), b"unit_id,cents\nCC-77,1\n".to_vec(), "charges 1 minor units"),
         ("close/reconciliation.json".into(), b"{}".to_vec(), "reconciliation.json: missing field"),
+        (
+            "close/summary.csv".into(),
+            b"unit_id,invoice_id,component,cents\nCC-1010,7,direct,1233\n".to_vec(),
+            "summary.csv: unit CC-1010, invoice 7, direct: 1233 minor units, the ledger has 1234",
+        ),
     ];
     for (name, bytes, expected) in cases {
         let staged = Staged::new("2026-09", "aaaa").await;

@@ -42,7 +42,45 @@ pub async fn conservation(store: &Store, prefix: &str, period: &str, close: &str
         Err(error) => findings.push(format!("reconciliation.json: {error}")),
     }
     findings.extend(statements(store, prefix, &rows).await?);
+    match store.get(&format!("{prefix}summary.csv")).await {
+        Ok(bytes) => findings.extend(summary(&bytes, &rows)),
+        Err(StoreError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
     Ok(findings)
+}
+
+/// The controller's summary sums to the ledger, by unit, invoice and component.
+fn summary(bytes: &[u8], rows: &[LedgerRow]) -> Findings {
+    type Sums = BTreeMap<[String; 3], i128>;
+    let mut expected = Sums::new();
+    for row in rows {
+        let key = [row.key.unit_id.clone(), row.key.invoice.invoice_id.clone(), row.key.component.to_string()];
+        *expected.entry(key).or_default() += row.cents;
+    }
+    let mut found = Sums::new();
+    let lines = match csv_columns("summary.csv", bytes, &["unit_id", "invoice_id", "component", "cents"]) {
+        Ok(lines) => lines,
+        Err(error) => return vec![error.to_string()],
+    };
+    for line in lines {
+        let [unit, invoice, component, cents] = line.as_slice() else { continue };
+        match cents.parse::<i128>() {
+            Ok(cents) => *found.entry([unit, invoice, component].map(String::clone)).or_default() += cents,
+            Err(_) => return vec![format!("summary.csv: `{cents}` is not a count of minor units")],
+        }
+    }
+    expected.retain(|_, cents| *cents != 0);
+    found.retain(|_, cents| *cents != 0);
+    let differs = |key: &&[String; 3]| expected.get(*key) != found.get(*key);
+    let keys: BTreeSet<&[String; 3]> = expected.keys().chain(found.keys()).collect();
+    keys.iter()
+        .filter(|key| differs(key))
+        .map(|key| {
+            let (said, is) = (found.get(*key).unwrap_or(&0), expected.get(*key).unwrap_or(&0));
+            format!("summary.csv: unit {}, invoice {}, {}: {said} minor units, the ledger has {is}", key[0], key[1], key[2])
+        })
+        .collect()
 }
 
 fn key_of(line: &InvoiceLine) -> InvoiceKey {
