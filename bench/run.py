@@ -1,0 +1,118 @@
+"""Called by bench/run: makes the sample, times each program in a process of its own, prints a table and writes JSON."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path("target/bench")
+BIN = pathlib.Path("target/release")
+ROWS = int(os.environ.get("BENCH_ROWS", "20000000"))
+PERIOD = "2026-09"
+REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
+
+
+def measured(command, **more):
+    """Runs a command; seconds of wall clock, peak memory in MB and its output."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(map(str, command[:3]))} … ended with status {os.waitstatus_to_exitcode(status)}\n{output[-2000:]}")
+    return {"seconds": time.monotonic() - started, "memory_mb": usage.ru_maxrss / 1024, "output": output}
+
+
+def best(command):
+    """The fastest of some runs: what the program takes when nothing else runs."""
+    return min((measured(command) for _ in range(REPEATS)), key=lambda run: run["seconds"])
+
+
+def sample():
+    """The bill's folder; the sample company's, unless the environment names one."""
+    if "BENCH_BILL" in os.environ:
+        return pathlib.Path(os.environ["BENCH_BILL"]), None
+    folder = ROOT / f"sample-{ROWS}"
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        made = measured([BIN / "apportion", "sample", "--rows", str(ROWS), "--period", PERIOD, "--out", folder])
+        (folder / "done").write_text("")
+        print(f"sample of {ROWS} lines: {made['seconds']:.1f} s, {made['memory_mb']:.0f} MB", file=sys.stderr)
+    return folder / "bill", folder
+
+
+def close(bill, folder):
+    """A whole close of the sample."""
+    work = ROOT / "close"
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree("config", work / "config")
+    shutil.copytree(folder / "drivers", work / "config/drivers", dirs_exist_ok=True)
+    command = [BIN / "apportion", "close", "--period", PERIOD, "--bill", bill, "--config", work / "config", "--org",
+               folder / "organization.json", "--invoices", folder / "invoices.json", "--out", work / "out"]
+    return measured(command, env={**os.environ, "APPORTION_KEY_DIR": str(work / "keys")})
+
+
+DUCKDB = """
+import duckdb, json, sys, time
+sql, files, missing, threads = json.load(sys.stdin)
+started = time.monotonic()
+connection = duckdb.connect()
+connection.execute(f"set threads = {threads}")
+names = ", ".join("'" + name + "'" for name in files)
+nulls = "".join(f", null::{kind} as {name}" for name, kind in missing)
+connection.execute(f"create view bill as select *{nulls} from read_parquet([{names}])")
+rows = connection.execute(sql).fetchall()
+print(json.dumps({"seconds": time.monotonic() - started, "groups": len(rows)}))
+"""
+
+
+def duckdb(files):
+    """The same SQL in DuckDB, where `element_at` is called `map_extract_value` and absent columns are NULL."""
+    sql = subprocess.run([BIN / "examples/rollup_bench", "sql", *files], check=True, text=True, capture_output=True).stdout
+    read = subprocess.run([BIN / "examples/rollup_bench", "columns", *files], check=True, text=True, capture_output=True).stdout
+    import duckdb as library
+
+    there = {row[0].lower() for row in library.sql(f"describe select * from read_parquet('{files[0]}')").fetchall()}
+    kind = lambda name: "double" if re.search("cost|fee|commitment", name) else "varchar"
+    missing = [(name, kind(name)) for name in read.split() if name.lower() not in there]
+    given = json.dumps([sql.replace("element_at(", "map_extract_value("), [str(file) for file in files], missing, os.cpu_count()])
+    runs = []
+    for _ in range(REPEATS):
+        with open(ROOT / "duckdb.json", "w+") as pipe:
+            pipe.write(given)
+            pipe.seek(0)
+            run = measured([sys.executable, "-c", DUCKDB], stdin=pipe)
+        run.update(json.loads(run["output"]))
+        runs.append(run)
+    return min(runs, key=lambda run: run["seconds"])
+
+
+def main():
+    ROOT.mkdir(parents=True, exist_ok=True)
+    bill, folder = sample()
+    files = sorted(bill.rglob("*.parquet"))
+    report = {"files": len(files), "bytes": sum(file.stat().st_size for file in files), "cores": os.cpu_count()}
+    for name in ["decode", "rollup"]:
+        run = best([BIN / "examples/rollup_bench", name, *files])
+        report[name] = {**json.loads(run["output"]), "memory_mb": round(run["memory_mb"])}
+    run = duckdb(files)
+    report["duckdb"] = {"seconds": round(run["seconds"], 3), "groups": run["groups"], "memory_mb": round(run["memory_mb"])}
+    if folder:
+        run = close(bill, folder)
+        report["close"] = {"seconds": round(run["seconds"], 1), "memory_mb": round(run["memory_mb"])}
+    rollup = report["rollup"]["seconds"]
+    report["rollup_to_decode"] = round(rollup / report["decode"]["seconds"], 2)
+    report["rollup_to_duckdb"] = round(rollup / report["duckdb"]["seconds"], 2)
+    (ROOT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(f"{report['rollup']['rows']:,} lines in {len(files)} files, {report['bytes'] / 1e6:,.0f} MB, {report['cores']} cores")
+    for name in ["decode", "rollup", "duckdb", "close"]:
+        if name in report:
+            print(f"{name:8} {report[name]['seconds']:8.2f} s {report[name]['memory_mb']:8,} MB")
+    print(f"rollup / bare decode {report['rollup_to_decode']}   rollup / DuckDB {report['rollup_to_duckdb']}")
+
+
+main()
