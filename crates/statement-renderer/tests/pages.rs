@@ -307,3 +307,32 @@ fn a_template_reads_nothing_but_itself() {
         assert!(message.contains(expected), "{code}: {message}");
     }
 }
+
+/// Every code point that there is, in names of forty: none makes Typst refuse a page, so none falls back to code points throughout.
+#[test]
+#[ignore = "a million characters: for an optimised build"]
+fn every_character_prints() {
+    let all: Vec<char> = (0..=0x10ffffu32).filter_map(char::from_u32).collect();
+    let mut refused = Vec::new();
+    let mut shown = 0usize;
+    for block in all.chunks(40 * 1200) {
+        let mut sample = sample(vec![unit("CC-1", "Größe", "x")], 1, false);
+        for (index, name) in block.chunks(40).enumerate() {
+            let name: String = name.iter().collect();
+            let mut row = direct("CC-1", &format!("{index:012}"), "S", 1);
+            row.key.charge_type = "Usage".to_owned();
+            row.key.service = name;
+            sample.rows.push(row);
+        }
+        sample.rows.sort();
+        sample.controls = controls(&sample.rows);
+        let (_, rendered) = print(&sample, "CC-1");
+        let Some(text) = text_of(&rendered.pdf) else { return };
+        shown += text.chars().filter(|character| !character.is_ascii()).count();
+        if !text.contains("Größe") {
+            refused.push(format!("U+{:04X}..", block[0] as u32));
+        }
+    }
+    println!("{} characters tried, {shown} beyond ASCII printed", all.len());
+    assert!(refused.is_empty(), "printed as code points throughout: {refused:?}");
+}
