@@ -10,7 +10,7 @@ import sys
 import time
 
 ROOT = pathlib.Path("target/bench")
-BIN = pathlib.Path("target/release")
+BIN = pathlib.Path(os.environ.get("BENCH_BIN", "target/release"))
 ROWS = int(os.environ.get("BENCH_ROWS", "20000000"))
 PERIOD = "2026-09"
 REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
