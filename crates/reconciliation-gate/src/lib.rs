@@ -14,7 +14,6 @@ pub use invoices::parse_invoices;
 use apportion_core::close::{Run, Shard};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Where the gate reads and writes.
 #[derive(Clone)]
@@ -119,8 +118,7 @@ async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, run: &Ru
 /// Writes a staged JSON file, pretty, with a line end.
 async fn write_staged<T: Serialize>(context: &Context, run: &Run, name: &str, value: &T) -> Result<(), Error> {
     let key = format!("{}{name}", run.staging);
-    let value: Value = serde_json::to_value(value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
-    let mut text = serde_json::to_string_pretty(&value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
     text.push('\n');
     Ok(context.work.put(&key, text.as_bytes()).await?)
 }
