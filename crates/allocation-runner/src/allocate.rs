@@ -126,7 +126,9 @@ async fn previous(context: &Context, run: &Run) -> Result<Option<(Period, String
         let bytes = context.closes.get(&entry.key).await?;
         committed.insert(period, String::from_utf8_lossy(&bytes).trim().to_owned());
     }
-    if let Some(later) = committed.keys().find(|period| **period > run.period).filter(|_| !run.provisional) {
+    // A period that is closed itself is the publisher's question: the same close again is no error.
+    let is_open = !run.provisional && !committed.contains_key(&run.period);
+    if let Some(later) = committed.keys().find(|period| **period > run.period).filter(|_| is_open) {
         return Err(Error::BadPeriod(format!(
             "{} cannot be closed any more: {later} is closed already and builds on what came before it; book the change as an adjustment in the open period",
             run.period
