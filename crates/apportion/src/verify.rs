@@ -9,7 +9,7 @@ use apportion_core::period::Period;
 use apportion_output::{parse_sums, sha256_hex};
 use apportion_store::{Store, StoreError};
 use serde::Serialize;
-use statement_renderer::publish::{CHECKPOINT, Checkpoint, MANIFEST, Manifest, SIGNATURE, SUMS, UNSUMMED, committed, proof};
+use statement_renderer::publish::{CHECKPOINT, Checkpoint, MANIFEST, Manifest, SIGNATURE, SUMS, UNSUMMED, committed, part_prefixes, proof};
 use statement_renderer::signer::{PublicKey, possible_signers};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -155,7 +155,14 @@ where
             ),
         )
     } else if inputs_hold {
-        judged("re-derivation", rederive(verification.place.clone(), manifest.clone()).await?)
+        match rederive(verification.place.clone(), manifest.clone()).await {
+            Ok(findings) => judged("re-derivation", findings),
+            // What cannot be read is no longer the question where something does not hold.
+            Err(failure) if checks.iter().any(|check| check.outcome == Outcome::DoesNotHold) => {
+                not_proven("re-derivation", failure.message)
+            }
+            Err(failure) => return Err(failure),
+        }
     } else {
         not_proven("re-derivation", "the inputs do not hold".to_owned())
     });
@@ -364,16 +371,27 @@ impl Verification {
         }
     }
 
-    /// The frozen bill against the manifest.
+    /// The frozen bill, configuration and all else against the manifest.
     async fn inputs(&self) -> Result<Check, Failure> {
         let facts = &self.manifest.facts;
+        let inputs = facts.inputs_prefix();
         let mut findings = Vec::new();
-        for file in &self.manifest.files {
-            match self.out.digest(&format!("{}{}", facts.inputs_prefix(), file.path), None).await {
-                Ok(found) if found.sha256 == file.sha256 && found.size == file.size => {}
-                Ok(found) => findings.push(format!("{}: changed (sha256 {}, frozen {})", file.path, found.sha256, file.sha256)),
+        let bill = self.manifest.files.iter().map(|file| (&file.path, &file.sha256));
+        let parts = self.manifest.parts.iter().map(|part| (&part.path, &part.sha256));
+        for (path, sha256) in bill.chain(parts) {
+            match self.out.digest(&format!("{inputs}{path}"), None).await {
+                Ok(found) if found.sha256 == *sha256 => {}
+                Ok(found) => findings.push(format!("{path}: changed (sha256 {}, frozen {sha256})", found.sha256)),
                 Err(StoreError::NotFound { key, .. }) => findings.push(format!("{key}: missing")),
                 Err(error) => return Err(unreadable(error)),
+            }
+        }
+        for prefix in part_prefixes(facts) {
+            for entry in self.out.list(&prefix).await.map_err(unreadable)? {
+                let path = &entry.key[inputs.len()..];
+                if !self.manifest.parts.iter().any(|part| part.path == path) {
+                    findings.push(format!("{path}: extra, the close was made without it"));
+                }
             }
         }
         let mut lines: Vec<String> = self.manifest.files.iter().map(|file| format!("{} {}\n", file.sha256, file.size)).collect();

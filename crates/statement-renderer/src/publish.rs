@@ -6,7 +6,7 @@
 mod manifest;
 pub mod proof;
 
-pub use manifest::{Checkpoint, Counts, Manifest, committed};
+pub use manifest::{Checkpoint, Counts, FrozenPart, Manifest, committed, part_prefixes};
 
 use crate::signer::Signer;
 use apportion_core::close::{CloseFacts, InputsManifest, Reconciliation, Run};
@@ -231,7 +231,7 @@ impl Publication<'_> {
     async fn write_manifest(&self, from: &str) -> Result<Vec<u8>, Error> {
         let inputs: InputsManifest = staged(self.context, self.run, "inputs.json").await?;
         let report: Reconciliation = json(&self.context.work, &format!("{from}reconciliation.json")).await?;
-        let manifest = Manifest::of(self.run, self.facts.clone(), inputs, &report);
+        let manifest = Manifest::of(self.run, self.facts.clone(), inputs, self.parts().await?, &report);
         let bytes = manifest.to_bytes().map_err(|error| Error::Staging(error.to_string()))?;
         let key = format!("{}{MANIFEST}", self.target);
         if self.context.closes.put_once(&key, &bytes).await? == PutOutcome::Created {
@@ -242,6 +242,26 @@ impl Publication<'_> {
             Ok(there) if there.same_content(&manifest) => Ok(found),
             _ => Err(self.left_over(MANIFEST)),
         }
+    }
+
+    /// What was frozen beside the bill; a close whose inputs are not all there could not be proved later.
+    async fn parts(&self) -> Result<Vec<FrozenPart>, Error> {
+        let work = &self.context.work;
+        let inputs = self.facts.inputs_prefix();
+        let mut parts = Vec::new();
+        for prefix in part_prefixes(&self.facts) {
+            let entries = work.list(&prefix).await?;
+            if entries.is_empty() {
+                return Err(Error::Staging(format!("`{prefix}` was not frozen: run the close again")));
+            }
+            for entry in entries {
+                let found = work.digest(&entry.key, None).await?;
+                let path = entry.key[inputs.len()..].to_owned();
+                parts.push(FrozenPart { path, sha256: found.sha256, size: found.size });
+            }
+        }
+        parts.sort();
+        Ok(parts)
     }
 
     /// Every file of the close once more from the store: exactly those of the sums, with those digests.

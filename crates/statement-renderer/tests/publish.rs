@@ -142,6 +142,15 @@ async fn a_provisional_close_has_no_checkpoint_and_commits_nothing() {
 }
 
 #[tokio::test]
+async fn a_close_whose_inputs_are_not_frozen_is_not_published() {
+    let staged = Staged::new("2026-09", "aaaa").await;
+    std::fs::remove_file(staged.out().join(staged.facts.organization_key())).unwrap();
+    let error = staged.publish().await.unwrap_err().to_string();
+    assert_eq!(error, format!("`{}` was not frozen: run the close again", staged.facts.organization_key()));
+    assert!(staged.files("closes").is_empty());
+}
+
+#[tokio::test]
 async fn without_a_signer_nothing_is_published() {
     let staged = Staged::new("2026-09", "aaaa").await;
     let context = Context { work: staged.work(), closes: staged.work(), signer: None };

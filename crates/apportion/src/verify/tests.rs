@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use apportion_core::close::{CloseFacts, FrozenFile};
 use staged::Staged;
 use statement_renderer::publish::Status;
 use statement_renderer::signer::Signer;
@@ -17,26 +16,10 @@ const CLOSE: &str = "closes/2026-09/bbbb";
 /// Two months, published, with their frozen bill.
 async fn published() -> Staged {
     let first = Staged::new("2026-08", "aaaa").await;
-    freeze(&first).await;
     assert_eq!(first.publish().await.unwrap().status, Status::Committed);
-    let mut second = Staged::after(first.folder, "2026-09", "bbbb", Some(("2026-08", "aaaa"))).await;
-    second.facts = freeze(&second).await;
+    let second = Staged::after(first.folder, "2026-09", "bbbb", Some(("2026-08", "aaaa"))).await;
     assert_eq!(second.publish().await.unwrap().status, Status::Committed);
     second
-}
-
-/// Puts the fixture's bill where its manifest says, and makes its digest true.
-async fn freeze(staged: &Staged) -> CloseFacts {
-    let files: Vec<FrozenFile> = staged::inputs(&staged.run).files;
-    let lines: String = files.iter().map(|file| format!("{} {}\n", file.sha256, file.size)).collect();
-    let mut facts = staged.facts.clone();
-    facts.inputs_digest = sha256_hex(lines.as_bytes());
-    for file in &files {
-        let key = format!("{}{}", facts.inputs_prefix(), file.path);
-        staged.work().put(&key, b"bill").await.unwrap();
-    }
-    staged.put("close.json", &serde_json::to_vec(&facts).unwrap()).await;
-    facts
 }
 
 async fn run(staged: &Staged, trust: &Trust) -> Result<Report, Failure> {
@@ -186,6 +169,42 @@ async fn a_changed_or_missing_input_is_named_and_the_month_is_not_run_again() {
 }
 
 #[tokio::test]
+async fn each_frozen_part_is_guarded() {
+    for (part, bytes, expected) in [
+        ("configuration/{}/rules.toml", Some("x"), "rules.toml: changed"),
+        ("configuration/{}/extra.toml", Some("x"), "extra.toml: extra"),
+        ("configuration/{}/rules.toml", None, "rules.toml: missing"),
+        ("sql/{}/rollup.sql", Some("x"), "rollup.sql: changed"),
+    ] {
+        let staged = published().await;
+        let facts = &staged.facts;
+        let digest = if part.starts_with("sql") { &facts.sql_digest } else { &facts.configuration_digest };
+        let path = staged.out().join(facts.inputs_prefix()).join(part.replace("{}", digest));
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let report = run(&staged, &key(&staged)).await.unwrap();
+        assert_eq!(broken(&report), ["inputs"], "{part}: {}", report.text());
+        let findings = &check(&report, "inputs").findings;
+        assert!(findings.len() == 1 && findings[0].contains(expected), "{findings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_month_that_cannot_be_run_again_is_unreadable_unless_it_does_not_hold_anyway() {
+    let staged = published().await;
+    let folder = staged.out().join(CLOSE);
+    let cannot = |_: Place, _: Manifest| async { Err(Failure::bad_input("no template")) };
+    assert_eq!(verify(&folder, &key(&staged), cannot).await.unwrap_err().code, 2);
+    fs::remove_dir_all(staged.out().join("closes/2026-08/aaaa")).unwrap();
+    let cannot = |_: Place, _: Manifest| async { Err(Failure::bad_input("no previous close")) };
+    let report = verify(&folder, &key(&staged), cannot).await.unwrap();
+    assert_eq!((broken(&report), report.exit_code()), (vec!["chain"], 5));
+    assert_eq!(check(&report, "re-derivation").findings, ["no previous close"]);
+}
+
+#[tokio::test]
 async fn what_comes_out_different_does_not_hold_and_the_hook_is_told_where() {
     let staged = published().await;
     let expected = staged.out().canonicalize().unwrap();
@@ -201,7 +220,6 @@ async fn what_comes_out_different_does_not_hold_and_the_hook_is_told_where() {
 #[tokio::test]
 async fn another_output_version_is_a_warning_that_names_the_version_needed() {
     let mut staged = Staged::new("2026-08", "aaaa").await;
-    staged.facts = freeze(&staged).await;
     staged.facts.output_version = 77;
     staged.put("close.json", &serde_json::to_vec(&staged.facts).unwrap()).await;
     staged.publish().await.unwrap();
@@ -217,7 +235,6 @@ async fn a_provisional_close_is_neither_committed_nor_signed() {
     staged.run.provisional = true;
     staged.facts.provisional = true;
     staged.stage().await;
-    staged.facts = freeze(&staged).await;
     staged.publish().await.unwrap();
     let folder = staged.out().join("provisional/2026-09/bbbb");
     let report = verify(&folder, &Trust::Nobody, |_, _| async { Ok(Vec::new()) }).await.unwrap();
@@ -230,7 +247,6 @@ async fn a_provisional_close_is_neither_committed_nor_signed() {
 async fn a_close_per_currency_is_found_below_its_own_prefix() {
     let mut staged = Staged::new("2026-09", "bbbb").await;
     staged.run.closes = "EUR/".to_owned();
-    staged.facts = freeze(&staged).await;
     staged.publish().await.unwrap();
     let folder = staged.out().join("EUR/closes/2026-09/bbbb");
     let report = verify(&folder, &key(&staged), |_, _| async { Ok(Vec::new()) }).await.unwrap();

@@ -16,9 +16,29 @@ pub struct Manifest {
     pub closes_prefix: String,
     /// The frozen bill, below `inputs/<period>/<inputs_digest>/`.
     pub files: Vec<FrozenFile>,
+    /// All else that was frozen: configuration, organization, invoices, SQL, the user's own template.
+    pub parts: Vec<FrozenPart>,
     pub counts: Counts,
     /// Version of the program that published.
     pub tool_version: String,
+}
+
+/// One frozen file that is not of the bill.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FrozenPart {
+    /// Below `inputs/<period>/<inputs_digest>/`.
+    pub path: String,
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Prefixes (and keys) of everything that a close was made from beside the bill; none may be empty.
+pub fn part_prefixes(facts: &CloseFacts) -> Vec<String> {
+    let mut prefixes = vec![facts.configuration_prefix(), facts.organization_key(), facts.sql_prefix()];
+    prefixes.extend(facts.invoices_key());
+    prefixes.extend(facts.template_prefix());
+    prefixes
 }
 
 /// How much a close holds.
@@ -32,7 +52,13 @@ pub struct Counts {
 }
 
 impl Manifest {
-    pub(crate) fn of(run: &Run, facts: CloseFacts, inputs: InputsManifest, report: &Reconciliation) -> Manifest {
+    pub(crate) fn of(
+        run: &Run,
+        facts: CloseFacts,
+        inputs: InputsManifest,
+        parts: Vec<FrozenPart>,
+        report: &Reconciliation,
+    ) -> Manifest {
         let counts = Counts {
             bill_files: inputs.files.len(),
             bill_rows: report.rows,
@@ -44,6 +70,7 @@ impl Manifest {
             facts,
             closes_prefix: run.closes.clone(),
             files: inputs.files,
+            parts,
             counts,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         }

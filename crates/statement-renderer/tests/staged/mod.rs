@@ -80,7 +80,7 @@ impl Staged {
             output_version: apportion_core::OUTPUT_VERSION,
             previous_close: previous.map_or("none", |(_, close)| close).to_owned(),
             previous_period: previous.map(|(period, _)| period.parse().unwrap()),
-            inputs_digest: sha256_hex(b"inputs"),
+            inputs_digest: inputs(&run).digest,
             rollup_digest: sha256_hex(b"rollup"),
             configuration_digest: sha256_hex(b"configuration"),
             organization_digest: sha256_hex(b"organization"),
@@ -93,6 +93,7 @@ impl Staged {
         };
         let staged = Staged { folder, run, facts };
         staged.stage().await;
+        staged.freeze().await;
         staged
     }
 
@@ -108,6 +109,18 @@ impl Staged {
             let folder = format!("close/{}", statement_folder(unit));
             self.put(&format!("{folder}/statement.csv"), format!("unit_id,cents\n{unit},{cents}\n").as_bytes()).await;
             self.put(&format!("{folder}/statement.pdf"), b"%PDF").await;
+        }
+    }
+
+    /// Puts what the close was made from where its facts say; the bill too.
+    pub async fn freeze(&self) {
+        let facts = &self.facts;
+        let put = async |key: String, text: &str| self.work().put_same(&key, text.as_bytes()).await.unwrap();
+        put(format!("{}rules.toml", facts.configuration_prefix()), "configuration").await;
+        put(format!("{}rollup.sql", facts.sql_prefix()), "sql").await;
+        put(facts.organization_key(), "organization").await;
+        for file in inputs(&self.run).files {
+            put(format!("{}{}", facts.inputs_prefix(), file.path), "bill").await;
         }
     }
 
@@ -167,7 +180,8 @@ pub fn inputs(run: &Run) -> InputsManifest {
         delivered_as: "bill.csv".to_owned(),
         version: "4-1".to_owned(),
     };
-    InputsManifest { period: run.period, digest: sha256_hex(b"inputs"), files: vec![file] }
+    let digest = sha256_hex(format!("{} {}\n", file.sha256, file.size).as_bytes());
+    InputsManifest { period: run.period, digest, files: vec![file] }
 }
 
 pub fn report(run: &Run, facts: &CloseFacts) -> Reconciliation {
