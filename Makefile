@@ -31,11 +31,15 @@ demo: build ## Makes the sample bill, closes it, prints the reconciliation and w
 	  --key $(DEMO)/keys/signing-key.pub.pem
 
 .PHONY: test
-test: tools ## Everything: format, lints, unit, property, golden and end-to-end tests
+test: tools ## Everything: format, then unit, property, conformance, page and end-to-end tests
+	$(CARGO) fmt --all --check
+	$(CARGO) build --locked --workspace
+	$(CARGO) test --locked --workspace
+
+.PHONY: check
+check: ## Lints, warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) build --locked -p apportion
-	$(CARGO) test --locked --workspace
 
 .PHONY: tools
 tools: ## What the tests use beside Rust: poppler's pdftotext

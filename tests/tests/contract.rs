@@ -89,12 +89,42 @@ fn closed_files_are_those_of_the_contract_and_the_cents_are_the_invoices() {
     let month = Month::new(&bill_lines());
     let ran = month.close(&[]).expect(0);
     let close = month.close_folder();
-    for name in ["ledger.parquet", "ledger.csv", "pools.csv", "reconciliation.json", "manifest.json", "SHA256SUMS", "CHECKPOINT", "CHECKPOINT.sig", "statements/A/statement.pdf", "statements/A/statement.csv", "statements/B/statement.pdf"] {
+    for name in [
+        "ledger.parquet",
+        "ledger.csv",
+        "pools.csv",
+        "reconciliation.json",
+        "manifest.json",
+        "SHA256SUMS",
+        "CHECKPOINT",
+        "CHECKPOINT.sig",
+        "statements/A/statement.pdf",
+        "statements/A/statement.csv",
+        "statements/B/statement.pdf",
+    ] {
         assert!(close.join(name).exists(), "{name}");
     }
     assert!(ran.stdout.contains("statements"), "{}", ran.stdout);
     let rows = rows_of(&close.join("ledger.csv"));
-    for column in ["period", "provider", "issuer", "unit_id", "component", "pool_id", "rule_id", "invoice_id", "billing_account_id", "account_id", "ou_path", "service", "charge_type", "currency", "cash", "effective", "cents"] {
+    for column in [
+        "period",
+        "provider",
+        "issuer",
+        "unit_id",
+        "component",
+        "pool_id",
+        "rule_id",
+        "invoice_id",
+        "billing_account_id",
+        "account_id",
+        "ou_path",
+        "service",
+        "charge_type",
+        "currency",
+        "cash",
+        "effective",
+        "cents",
+    ] {
         assert!(rows[0].contains_key(column), "{column}");
     }
     // By hand: base A 150.005, B 30. INV-1: usage 180.005 + tax 12, rounded to 192.01 (0.005 up). INV-2: 19.995 + 8 = 27.995 -> 28.00.
@@ -104,7 +134,13 @@ fn closed_files_are_those_of_the_contract_and_the_cents_are_the_invoices() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|line| (line["invoice_id"].as_str().unwrap().into(), line["bill"].as_str().unwrap().into(), line["ledger_cents"].as_i64().unwrap()))
+        .map(|line| {
+            (
+                line["invoice_id"].as_str().unwrap().into(),
+                line["bill"].as_str().unwrap().into(),
+                line["ledger_cents"].as_i64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(invoices, [("INV-1".into(), "192.005000000000".into(), 19201), ("INV-2".into(), "27.995000000000".into(), 2800)]);
     for line in report["invoices"].as_array().unwrap() {
@@ -207,14 +243,16 @@ fn a_chain_of_months_and_no_close_before_a_closed_one() {
     let month = Month::new(&bill_lines());
     month.close(&[]).expect(0);
     let first = sha256(&month.close_folder().join("CHECKPOINT"));
-    let next: Vec<String> = bill_lines().iter().map(|line| line.replace("2026-10-01", "2026-11-01").replace("2026-09-01", "2026-10-01")).collect();
+    let next: Vec<String> =
+        bill_lines().iter().map(|line| line.replace("2026-10-01", "2026-11-01").replace("2026-09-01", "2026-10-01")).collect();
     std::fs::write(&month.bill, format!("{HEADER}\n{}\n", next.join("\n"))).unwrap();
     month.close_period("2026-10", &[]).expect(0);
     let close = close_folder(&month.out, "2026-10");
     assert!(std::fs::read_to_string(close.join("CHECKPOINT")).unwrap().contains(&first), "the chain");
     apportion(&month.keys(), &["verify", &text(&close)]).expect(0);
     apportion(&month.keys(), &["verify", &text(&month.close_folder())]).expect(0);
-    let earlier: Vec<String> = bill_lines().iter().map(|line| line.replace("2026-09-01", "2026-08-01").replace("2026-10-01", "2026-09-01")).collect();
+    let earlier: Vec<String> =
+        bill_lines().iter().map(|line| line.replace("2026-09-01", "2026-08-01").replace("2026-10-01", "2026-09-01")).collect();
     std::fs::write(&month.bill, format!("{HEADER}\n{}\n", earlier.join("\n"))).unwrap();
     let refused = month.close_period("2026-08", &[]).expect(2);
     assert!(refused.stderr.contains("2026-09") || refused.stderr.contains("2026-10"), "{}", refused.stderr);
@@ -261,7 +299,8 @@ fn credit_memos_reduce_what_is_payable() {
     let mut lines = bill_lines();
     lines.push(line("CM-1", "100000000010", "Credit", "AmazonEC2", "-40.00", "A"));
     let month = Month::new(&lines);
-    let invoices = month.invoices(&[("INV-1", "INVOICE", "192.01"), ("INV-2", "INVOICE", "28.00"), ("CM-1", "CREDIT_MEMO", "40.00")]);
+    let invoices =
+        month.invoices(&[("INV-1", "INVOICE", "192.01"), ("INV-2", "INVOICE", "28.00"), ("CM-1", "CREDIT_MEMO", "40.00")]);
     month.close(&["--invoices", &invoices]).expect(0);
     assert_eq!(cents_by_unit(&month.close_folder()).iter().map(|(_, cents)| cents).sum::<i128>(), 18001);
 }
@@ -272,9 +311,14 @@ fn bad_input_is_one_clear_error_and_exit_2() {
     let out = text(&month.out);
     let bill = text(&month.bill);
     let gone = month.folder.path().join("gone.csv");
-    let ran = apportion(&month.keys(), &["close", "--period", "2026-09", "--bill", &text(&gone), "--config", &month.config, "--out", &out]).expect(2);
+    let ran = apportion(
+        &month.keys(),
+        &["close", "--period", "2026-09", "--bill", &text(&gone), "--config", &month.config, "--out", &out],
+    )
+    .expect(2);
     assert!(ran.stderr.contains("gone.csv"));
-    apportion(&month.keys(), &["close", "--period", "2026-13", "--bill", &bill, "--config", &month.config, "--out", &out]).expect(2);
+    apportion(&month.keys(), &["close", "--period", "2026-13", "--bill", &bill, "--config", &month.config, "--out", &out])
+        .expect(2);
     let rules = month.folder.path().join("config/rules.toml");
     let original = std::fs::read_to_string(&rules).unwrap();
     std::fs::write(&rules, format!("colour = \"red\"\n{original}")).unwrap();
@@ -285,7 +329,11 @@ fn bad_input_is_one_clear_error_and_exit_2() {
     lines[2] = lines[2].replace("30.00", "thirty");
     std::fs::write(&month.bill, format!("{HEADER}\n{}\n", lines.join("\n"))).unwrap();
     let ran = month.close(&[]).expect(2);
-    assert!(ran.stderr.contains("BilledCost") && ran.stderr.contains("thirty") && ran.stderr.contains('4'), "file, line, column: {}", ran.stderr);
+    assert!(
+        ran.stderr.contains("BilledCost") && ran.stderr.contains("thirty") && ran.stderr.contains('4'),
+        "file, line, column: {}",
+        ran.stderr
+    );
     assert!(!month.out.join("closes").exists());
 }
 
@@ -317,7 +365,9 @@ fn the_same_file_twice_is_refused() {
     std::fs::copy(&month.bill, folder.join("a.csv")).unwrap();
     std::fs::copy(&month.bill, folder.join("b.csv")).unwrap();
     let (bill, out) = (text(&folder), text(&month.out));
-    let ran = apportion(&month.keys(), &["close", "--period", "2026-09", "--bill", &bill, "--config", &month.config, "--out", &out]).expect(2);
+    let ran =
+        apportion(&month.keys(), &["close", "--period", "2026-09", "--bill", &bill, "--config", &month.config, "--out", &out])
+            .expect(2);
     assert!(ran.stderr.contains("a.csv") && ran.stderr.contains("b.csv"), "{}", ran.stderr);
 }
 

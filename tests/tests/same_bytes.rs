@@ -48,8 +48,7 @@ fn write(path: PathBuf, header: &csv::StringRecord, rows: &[csv::StringRecord], 
 fn order_pieces_threads_time_zone_and_locale_do_not_matter() {
     let Some(original) = shared("same bytes", "cur2/cur2_plain_final.csv.gz") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let config = text(&folder.path().join("config"));
-    apportion(folder.path(), &["init", "--bill", &text(&original), "--out", &config]).expect(0);
+    let config = SmallConfig::new(&["CC-1001", "CC-1002", "CC-1003"]).write(&folder.path().join("config"));
     let first = close(&original, &folder.path().join("first"), &config, &[("TZ", "UTC")]);
     assert!(first.len() > 5);
 
@@ -66,7 +65,13 @@ fn order_pieces_threads_time_zone_and_locale_do_not_matter() {
     write(pieces.join("z.csv.gz"), &header, one, true);
     write(pieces.join("deeper/a.csv"), &header, two, false);
     write(pieces.join("m.csv.gz"), &header, three, true);
-    let environment = [("TZ", "Pacific/Kiritimati"), ("LANG", "tr_TR.UTF-8"), ("LC_ALL", "tr_TR.UTF-8"), ("TOKIO_WORKER_THREADS", "1"), ("APPORTION_THREADS", "1")];
+    let environment = [
+        ("TZ", "Pacific/Kiritimati"),
+        ("LANG", "tr_TR.UTF-8"),
+        ("LC_ALL", "tr_TR.UTF-8"),
+        ("TOKIO_WORKER_THREADS", "1"),
+        ("APPORTION_THREADS", "1"),
+    ];
     let second = close(&pieces, &folder.path().join("second"), &config, &environment);
     assert_eq!(first, second);
 }

@@ -35,8 +35,11 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
         let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, format, &BTreeMap::new())
             .map_err(|error| Error::BadConfiguration(error.to_string()))?;
         let token = sha256_hex(format!("{}\n{}\n{}\n", inputs.digest, run.attempt, sql).as_bytes());
-        let statement =
-            Statement { name: format!("rollup-{}", format.as_str()), sql, tables: vec![Table { name: "bill".to_owned(), format, files }] };
+        let statement = Statement {
+            name: format!("rollup-{}", format.as_str()),
+            sql,
+            tables: vec![Table { name: "bill".to_owned(), format, files }],
+        };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;
         started.push(Started { format: format.as_str().to_owned(), execution: execution.0, token });
     }
@@ -67,10 +70,8 @@ async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Ve
         let part = rollup::read(stream, &taxonomy).await.map_err(engine)?;
         facts.rows.insert(query.format.clone(), part.iter().map(|row| row.rows).sum());
         if query.format == BillFormat::Focus10.as_str() {
-            let accounts: BTreeSet<String> = part
-                .iter()
-                .map(|row| format!("{}/{}/{}", row.provider, row.issuer, row.billing_account_id))
-                .collect();
+            let accounts: BTreeSet<String> =
+                part.iter().map(|row| format!("{}/{}/{}", row.provider, row.issuer, row.billing_account_id)).collect();
             facts.without_invoice_ids = accounts.into_iter().collect();
         }
         rows.extend(part);

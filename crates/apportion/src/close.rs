@@ -114,8 +114,9 @@ fn signer(options: &Options) -> Result<Option<Signer>, Failure> {
 
 /// The bill as a store, and the file in it if only one was named.
 pub fn bill_store(path: &Path) -> Result<(Store, String), Failure> {
-    let metadata = std::fs::metadata(path)
-        .map_err(|error| Failure::bad_input(format!("--bill {}: {error}: name a bill file or the folder of an export", path.display())))?;
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Failure::bad_input(format!("--bill {}: {error}: name a bill file or the folder of an export", path.display()))
+    })?;
     if metadata.is_dir() {
         return Ok((Store::directory(export_root(path)), String::new()));
     }
@@ -259,7 +260,10 @@ async fn finish(options: &Options, walked: Walked, staged: &Staged<'_>) -> Resul
         Walked::Failed { error, cause } if error == "DoesNotReconcile" => {
             let report: Reconciliation = staged.read("close/reconciliation.json").await?;
             let place = staged.scratch.root().join(&staged.run.staging).join("close/reconciliation.json");
-            Err(Failure::new(DOES_NOT_RECONCILE, crate::report::failure(&report, &cause, (!options.dry_run).then_some(place.as_path()))))
+            Err(Failure::new(
+                DOES_NOT_RECONCILE,
+                crate::report::failure(&report, &cause, (!options.dry_run).then_some(place.as_path())),
+            ))
         }
         Walked::Failed { error, cause } => {
             staged.scratch.clear(staged.run);

@@ -18,12 +18,29 @@ use toml_text::{comment, list, quoted};
 /// Tag keys that say the same, by their name without prefix, case and punctuation. The order is the order of preference for the
 /// owning dimension; the last, `environment`, never owns.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("cost_center", &["costcenter", "costcentre", "costcode", "cc", "costcenterid", "costcentercode", "chargecode", "billingcode"]),
+    (
+        "cost_center",
+        &["costcenter", "costcentre", "costcode", "cc", "costcenterid", "costcentercode", "chargecode", "billingcode"],
+    ),
     ("project", &["project", "projectid", "projectname", "projectcode"]),
     ("team", &["team", "teamname", "squad"]),
     ("business_unit", &["businessunit", "bu", "department", "dept", "division"]),
     ("owner", &["owner", "ownername", "owneremail", "ownedby"]),
-    ("application", &["application", "applicationname", "applicationid", "app", "appname", "appid", "service", "product", "workload", "system"]),
+    (
+        "application",
+        &[
+            "application",
+            "applicationname",
+            "applicationid",
+            "app",
+            "appname",
+            "appid",
+            "service",
+            "product",
+            "workload",
+            "system",
+        ],
+    ),
     ("environment", &["environment", "env", "stage"]),
 ];
 
@@ -175,7 +192,13 @@ fn unmapped(text: &mut String, profile: &BillProfile, found: &[Found<'_>]) {
     }
     text.push_str("\n# Other tag keys of this bill, by the share of it that they cover:\n");
     for key in others.iter().take(40) {
-        let _ = writeln!(text, "#   {:<20} {:>8}  {}", column_key(key.column), percent(key.magnitude, profile.magnitude), comment(&key.key));
+        let _ = writeln!(
+            text,
+            "#   {:<20} {:>8}  {}",
+            column_key(key.column),
+            percent(key.magnitude, profile.magnitude),
+            comment(&key.key)
+        );
     }
     if others.len() > 40 {
         let _ = writeln!(text, "#   and {} more", others.len() - 40);
@@ -198,7 +221,10 @@ fn units_file(profile: &BillProfile, owner: Option<&Found<'_>>, units: &[FirstUn
     );
     let left_out: u64 = owner.map_or(0, |owner| owner.keys.iter().map(|key| key.values_left_out).sum());
     if left_out > 0 {
-        let _ = write!(text, "\n# The bill has {left_out} more values of that tag, each with little cost: they go to the pool `untagged`.\n");
+        let _ = write!(
+            text,
+            "\n# The bill has {left_out} more values of that tag, each with little cost: they go to the pool `untagged`.\n"
+        );
     }
     for unit in units {
         let _ = write!(text, "\n# {} of the bill", percent(unit.magnitude, profile.magnitude));
@@ -310,7 +336,11 @@ fn rules(profile: &BillProfile, by_account: bool, units: &[FirstUnit]) -> String
     let _ = writeln!(text, "currency = {}", quoted(currency));
     if profile.currencies.len() > 1 {
         let codes: Vec<String> = profile.currencies.iter().take(10).map(|(code, _)| comment(code)).collect();
-        let _ = write!(text, "# This bill has several currencies ({}): one close for each.\ncurrencies = \"each\"\n", codes.join(", "));
+        let _ = write!(
+            text,
+            "# This bill has several currencies ({}): one close for each.\ncurrencies = \"each\"\n",
+            codes.join(", ")
+        );
     }
     if by_account {
         text.push_str("\n# Each account is a unit. A tag that names owners, once there is one, makes these rules unnecessary.\n");

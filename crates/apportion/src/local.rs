@@ -85,7 +85,10 @@ impl Invoker for LocalFunctions {
                 output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
             }
             "statement_publisher" => {
-                let publisher = self.publisher.as_ref().ok_or_else(|| NamedError::new("NoPublisher", "this run publishes nothing".to_owned()))?;
+                let publisher = self
+                    .publisher
+                    .as_ref()
+                    .ok_or_else(|| NamedError::new("NoPublisher", "this run publishes nothing".to_owned()))?;
                 let answer = publish::handle(publisher, event(function, payload)?).await;
                 output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
             }

@@ -115,12 +115,18 @@ fn notes(text: &mut String, report: &Reconciliation) {
             Note::NegativeBase { pool_id, target, base } => {
                 format!("{target} weighs nothing in pool {pool_id}: its base is {}", shown(*base))
             }
-            Note::UnknownOwner { value, cash, .. } => format!("`{value}` names no unit: {} went to the untagged pool", shown(*cash)),
+            Note::UnknownOwner { value, cash, .. } => {
+                format!("`{value}` names no unit: {} went to the untagged pool", shown(*cash))
+            }
             Note::UnknownAccount { account_id, cash } => {
                 format!("account {account_id} is not in the organization: {} of cash", shown(*cash))
             }
-            Note::Untagged { cash, rows, .. } => format!("{} on {rows} lines had no owner and went to the untagged pool", shown(*cash)),
-            Note::Unclassified { charge_type, cash, .. } => format!("line type `{charge_type}` is unknown: {} kept as unclassified", shown(*cash)),
+            Note::Untagged { cash, rows, .. } => {
+                format!("{} on {rows} lines had no owner and went to the untagged pool", shown(*cash))
+            }
+            Note::Unclassified { charge_type, cash, .. } => {
+                format!("line type `{charge_type}` is unknown: {} kept as unclassified", shown(*cash))
+            }
             Note::NegationWithoutUsage { account_id, commitment_id, cash } => {
                 format!("negation without covered usage in {account_id}, {commitment_id}: {}", shown(*cash))
             }
@@ -130,7 +136,11 @@ fn notes(text: &mut String, report: &Reconciliation) {
     let open: Money = report.bridge.iter().map(|line| line.residual).sum();
     let unbridged = report.bridge.iter().filter(|line| !line.residual.is_zero()).count();
     if unbridged > 0 {
-        let _ = writeln!(text, "  note: effective + true-up + upfront leave {} of cash unexplained on {unbridged} commitments", shown(open));
+        let _ = writeln!(
+            text,
+            "  note: effective + true-up + upfront leave {} of cash unexplained on {unbridged} commitments",
+            shown(open)
+        );
     }
     for (period, rows) in &report.other_periods {
         let _ = writeln!(text, "  note: {rows} lines of billing period {} were left out", printable(period));

@@ -73,11 +73,7 @@ fn unreadable(error: StoreError) -> Failure {
     Failure::bad_input(error)
 }
 
-fn entry<'a>(
-    periods: &'a mut BTreeMap<(String, String), PeriodStatus>,
-    period: &str,
-    prefix: &str,
-) -> &'a mut PeriodStatus {
+fn entry<'a>(periods: &'a mut BTreeMap<(String, String), PeriodStatus>, period: &str, prefix: &str) -> &'a mut PeriodStatus {
     periods.entry((period.to_owned(), prefix.to_owned())).or_insert_with(|| PeriodStatus {
         period: period.to_owned(),
         closes_prefix: prefix.to_owned(),
@@ -92,11 +88,7 @@ async fn prefixes(store: &Store) -> Result<Vec<String>, Failure> {
     Ok(std::iter::once(String::new()).chain(currencies.map(|name| format!("{name}/"))).collect())
 }
 
-async fn closes(
-    store: &Store,
-    prefix: &str,
-    periods: &mut BTreeMap<(String, String), PeriodStatus>,
-) -> Result<(), Failure> {
+async fn closes(store: &Store, prefix: &str, periods: &mut BTreeMap<(String, String), PeriodStatus>) -> Result<(), Failure> {
     let committed = committed(store, prefix).await.map_err(unreadable)?;
     for name in store.folders(&format!("{prefix}closes/")).await.map_err(unreadable)? {
         let current = name.parse::<Period>().ok().and_then(|period| committed.get(&period).cloned());

@@ -9,7 +9,9 @@ use apportion_core::period::Period;
 use apportion_output::{parse_sums, sha256_hex};
 use apportion_store::{Store, StoreError};
 use serde::Serialize;
-use statement_renderer::publish::{CHECKPOINT, Checkpoint, MANIFEST, Manifest, SIGNATURE, SUMS, UNSUMMED, committed, part_prefixes, proof};
+use statement_renderer::publish::{
+    CHECKPOINT, Checkpoint, MANIFEST, Manifest, SIGNATURE, SUMS, UNSUMMED, committed, part_prefixes, proof,
+};
 use statement_renderer::signer::{PublicKey, possible_signers};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -122,11 +124,7 @@ struct Verification {
 
 /// Checks the close in `folder`. `rederive` runs the month again from its inputs and names what comes out different; it is called
 /// only if this version of the program writes the bytes of that close.
-pub async fn verify<Work>(
-    folder: &Path,
-    trust: &Trust,
-    rederive: impl FnOnce(Place, Manifest) -> Work,
-) -> Result<Report, Failure>
+pub async fn verify<Work>(folder: &Path, trust: &Trust, rederive: impl FnOnce(Place, Manifest) -> Work) -> Result<Report, Failure>
 where
     Work: Future<Output = Result<Vec<String>, Failure>>,
 {
@@ -216,9 +214,10 @@ impl Verification {
             Some(text) => text,
             None => return Ok(judged(NAME, vec![format!("{SUMS} is missing")])),
         };
-        let listed = match String::from_utf8(text).map_err(|error| error.to_string()).and_then(|text| {
-            parse_sums(&text).map_err(|error| error.to_string())
-        }) {
+        let listed = match String::from_utf8(text)
+            .map_err(|error| error.to_string())
+            .and_then(|text| parse_sums(&text).map_err(|error| error.to_string()))
+        {
             Ok(listed) => listed,
             Err(error) => return Ok(judged(NAME, vec![error])),
         };
@@ -258,7 +257,8 @@ impl Verification {
         let before = committed.range(..facts.period).next_back();
         let said = facts.previous_period.as_ref().map(|period| (period, &facts.previous_close));
         if before != said {
-            let shown = |close: Option<(&Period, &String)>| close.map_or("none".to_owned(), |(period, id)| format!("{period} {id}"));
+            let shown =
+                |close: Option<(&Period, &String)>| close.map_or("none".to_owned(), |(period, id)| format!("{period} {id}"));
             findings.push(format!("it builds on {}, the close before it is {}", shown(said), shown(before)));
         }
         Ok(judged("commit", findings))

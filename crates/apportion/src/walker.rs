@@ -285,9 +285,9 @@ fn select(name: &str, field: &str, path: Option<&Path>, data: &Value, context: &
 fn fill(name: &str, template: Option<&Template>, data: Value, context: &Value) -> Result<Value, Fault> {
     match template {
         None => Ok(data),
-        Some(template) => template.fill(&data, context).map_err(|path| {
-            Fault::new("States.ParameterPathFailure", format!("{name}: the path `{path}` finds nothing"))
-        }),
+        Some(template) => template
+            .fill(&data, context)
+            .map_err(|path| Fault::new("States.ParameterPathFailure", format!("{name}: the path `{path}` finds nothing"))),
     }
 }
 
@@ -296,19 +296,15 @@ fn wait(name: &str, seconds: &definition::Seconds, input: &Value, context: &Valu
         definition::Seconds::Fixed(seconds) => *seconds,
         definition::Seconds::At(path) => {
             let found = select(name, "SecondsPath", Some(path), input, context)?;
-            found.as_u64().ok_or_else(|| Fault::new("States.Runtime", format!("{name}: SecondsPath gives no count of seconds")))?
+            found
+                .as_u64()
+                .ok_or_else(|| Fault::new("States.Runtime", format!("{name}: SecondsPath gives no count of seconds")))?
         }
     };
     Ok(Duration::from_secs(seconds))
 }
 
-fn fail(
-    name: &str,
-    error: &definition::Text,
-    cause: &definition::Text,
-    input: &Value,
-    context: &Value,
-) -> Result<Fault, Fault> {
+fn fail(name: &str, error: &definition::Text, cause: &definition::Text, input: &Value, context: &Value) -> Result<Fault, Fault> {
     let text = |text: &definition::Text, field: &str| match text {
         definition::Text::Fixed(text) => Ok(text.clone()),
         definition::Text::At(path) => match select(name, field, Some(path), input, context)? {

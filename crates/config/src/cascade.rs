@@ -21,9 +21,8 @@ fn fed(pool: &Pool) -> BTreeSet<&str> {
 pub(crate) fn check_order(source: &Source, tables: &[Spanned<PoolTable>], pools: &[Pool]) -> Result<(), ConfigError> {
     for (index, (pool, table)) in pools.iter().zip(tables).enumerate() {
         for target in fed(pool) {
-            let earlier = pools[..=index]
-                .iter()
-                .find(|other| other.id == target && rules::overlap(other.effective, pool.effective));
+            let earlier =
+                pools[..=index].iter().find(|other| other.id == target && rules::overlap(other.effective, pool.effective));
             if earlier.is_none() {
                 continue;
             }

@@ -44,7 +44,10 @@ pub(crate) fn read(
         let (Some(target), Some(value), 2) = (record.get(0), record.get(1), record.len()) else {
             return Err(wrong(
                 line,
-                format!("the line has {} where 2 fields belong", if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) }),
+                format!(
+                    "the line has {} where 2 fields belong",
+                    if record.len() == 1 { "1 field".to_owned() } else { format!("{} fields", record.len()) }
+                ),
                 "write `target,value`; a number has no thousands separator",
             ));
         };
@@ -80,8 +83,7 @@ fn known(owner: &Owner, units: &BTreeSet<String>, pools: &BTreeSet<String>) -> R
 
 fn number(driver: &str, text: &str) -> Result<Money, (String, &'static str)> {
     let text = text.trim();
-    let parsed = Money::parse(text)
-        .map_err(|error| (error.to_string(), "write a plain number such as 12 or 1234.5"))?;
+    let parsed = Money::parse(text).map_err(|error| (error.to_string(), "write a plain number such as 12 or 1234.5"))?;
     if parsed.money.is_negative() {
         return Err((format!("`{text}` is negative"), "a driver is zero or more; zero means that the target bears nothing"));
     }
@@ -89,7 +91,10 @@ fn number(driver: &str, text: &str) -> Result<Money, (String, &'static str)> {
         return Err((format!("`{text}` has more than twelve decimals"), "round it to at most twelve"));
     }
     if driver == HEADCOUNT && parsed.money.truncate_to_minor(0).1 != 0 {
-        return Err((format!("`{text}` people is not a whole number"), "count people, not shares; a usage driver may have decimals"));
+        return Err((
+            format!("`{text}` people is not a whole number"),
+            "count people, not shares; a usage driver may have decimals",
+        ));
     }
     Ok(parsed.money)
 }

@@ -150,13 +150,7 @@ impl Source {
 
 /// An error at a line of a file.
 pub(crate) fn at_line(file: &str, line: usize, what: impl Into<String>, todo: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid(Problem {
-        file: file.to_owned(),
-        line,
-        column: None,
-        what: what.into(),
-        todo: todo.into(),
-    })
+    ConfigError::Invalid(Problem { file: file.to_owned(), line, column: None, what: what.into(), todo: todo.into() })
 }
 
 /// What the TOML reader says, in words for the person who keeps the file. `at` is the text that it points at.
@@ -190,5 +184,8 @@ fn plain_words(message: &str, at: &str) -> (String, String) {
     if message.starts_with("duplicate key") {
         return (format!("the key `{at}` stands twice in one table"), "keep one of the two".to_owned());
     }
-    (format!("this is not TOML: {message}"), "correct the line; every text stands in double quotes, every list in brackets".to_owned())
+    (
+        format!("this is not TOML: {message}"),
+        "correct the line; every text stands in double quotes, every list in brackets".to_owned(),
+    )
 }

@@ -130,11 +130,8 @@ fn read_present(dir: &Path, names: impl Iterator<Item = String>) -> Result<BTree
 /// # Errors
 /// The first fault found, with file and line.
 pub fn load_files(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<Loaded, ConfigError> {
-    let files: Vec<(String, Vec<u8>)> = files
-        .iter()
-        .filter(|(name, _)| belongs(name, period))
-        .map(|(name, bytes)| (name.clone(), bytes.clone()))
-        .collect();
+    let files: Vec<(String, Vec<u8>)> =
+        files.iter().filter(|(name, _)| belongs(name, period)).map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let configuration = read(&files, period)?;
     Ok(Loaded { configuration, digest: digest(&files), files })
 }
@@ -268,7 +265,10 @@ fn check_in_force(source: &Source, file: &RulesFile, configuration: &Configurati
         }
     }
     for (component, rule) in &configuration.special {
-        let table = file.special.as_ref().and_then(|tables| tables.get_ref().iter().find(|(word, _)| word.get_ref() == component.as_str()));
+        let table = file
+            .special
+            .as_ref()
+            .and_then(|tables| tables.get_ref().iter().find(|(word, _)| word.get_ref() == component.as_str()));
         let place = table.map_or(0..0, |(_, table)| table.span());
         check(&rule.fallback, &place, format!("special.{component}"))?;
         if let Method::To(owner) = &rule.method {

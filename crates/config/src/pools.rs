@@ -158,7 +158,11 @@ impl Reader<'_> {
             ));
         };
         if driver.get_ref() == HEADCOUNT {
-            return Err(self.wrong(&driver.span(), "`headcount` is a key of its own", "write key = \"headcount\" without a driver"));
+            return Err(self.wrong(
+                &driver.span(),
+                "`headcount` is a key of its own",
+                "write key = \"headcount\" without a driver",
+            ));
         }
         if !self.drivers.keys().any(|name| name.get_ref() == driver.get_ref()) {
             return Err(self.wrong(
@@ -212,7 +216,11 @@ impl Reader<'_> {
             ));
         }
         if total.is_zero() {
-            return Err(self.wrong(&table.span(), format!("no share of the pool `{}` is positive", self.id()), "give at least one target a share"));
+            return Err(self.wrong(
+                &table.span(),
+                format!("no share of the pool `{}` is positive", self.id()),
+                "give at least one target a share",
+            ));
         }
         // 40 and 60 stay 40 and 60; 33.5 and 66.5 become 335 and 665.
         for _ in 0..SCALE {
@@ -232,7 +240,11 @@ impl Reader<'_> {
         }
         if let Key::Fixed { weights } = key {
             if let Some(span) = table.targets.as_ref().map(Spanned::span).or(table.business_units.as_ref().map(Spanned::span)) {
-                return Err(self.wrong(&span, "a fixed pool goes to those that have a share", "remove `targets` and `business_units` here"));
+                return Err(self.wrong(
+                    &span,
+                    "a fixed pool goes to those that have a share",
+                    "remove `targets` and `business_units` here",
+                ));
             }
             return Ok(Targets::List(weights.keys().cloned().collect()));
         }
@@ -283,7 +295,11 @@ impl Reader<'_> {
             if matches!((&owner, key), (Owner::Pool(_), Key::Proportional { .. })) {
                 return Err(self.wrong(
                     &name.span(),
-                    format!("the pool `{}` is proportional and `{}` is a pool, which has no cost of its own to weigh", self.id(), name.get_ref()),
+                    format!(
+                        "the pool `{}` is proportional and `{}` is a pool, which has no cost of its own to weigh",
+                        self.id(),
+                        name.get_ref()
+                    ),
                     "name units only, or use the key \"fixed\", \"even\" or \"usage\"",
                 ));
             }
@@ -292,7 +308,11 @@ impl Reader<'_> {
             }
         }
         if found.is_empty() {
-            return Err(self.wrong(&targets.span(), "`targets` is an empty list", "name at least one unit or pool, or write \"all\""));
+            return Err(self.wrong(
+                &targets.span(),
+                "`targets` is an empty list",
+                "name at least one unit or pool, or write \"all\"",
+            ));
         }
         Ok(Targets::List(found))
     }
@@ -328,7 +348,11 @@ impl Reader<'_> {
         {
             return Err(self.wrong(
                 &parts.percents.as_ref().or(parts.weights.as_ref()).map_or(span, Spanned::span),
-                format!("the fallback gives a share to `{}`, which is no target of the pool `{}`", owner_text(outside), self.id()),
+                format!(
+                    "the fallback gives a share to `{}`, which is no target of the pool `{}`",
+                    owner_text(outside),
+                    self.id()
+                ),
                 "let a fallback name targets of the pool only",
             ));
         }
@@ -449,7 +473,10 @@ pub(crate) fn check_drivers(
         let Some(driver) = drivers.get(id) else {
             return Err(ConfigError::Missing {
                 file,
-                todo: format!("create it: the pool `{}` is split by it in {period}; the first line is `target,value`, then one line for each unit", pool.id),
+                todo: format!(
+                    "create it: the pool `{}` is split by it in {period}; the first line is `target,value`, then one line for each unit",
+                    pool.id
+                ),
             });
         };
         let missing: Vec<String> =

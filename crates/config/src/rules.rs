@@ -79,7 +79,11 @@ impl Known<'_> {
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     let names: Vec<&String> = names.into_iter().collect();
     let shown: Vec<&str> = names.iter().take(20).map(|name| name.as_str()).collect();
-    if names.len() > shown.len() { format!("{}, and {} more", shown.join(", "), names.len() - shown.len()) } else { shown.join(", ") }
+    if names.len() > shown.len() {
+        format!("{}, and {} more", shown.join(", "), names.len() - shown.len())
+    } else {
+        shown.join(", ")
+    }
 }
 
 pub(crate) fn settings(source: &Source, table: &CloseTable) -> Result<Settings, ConfigError> {
@@ -141,7 +145,11 @@ pub(crate) fn effective(source: &Source, from: Option<&Text>, to: Option<&Text>)
     let parse = |key: &str, text: Option<&Text>| -> Result<Option<Period>, ConfigError> {
         text.map(|text| {
             text.get_ref().parse().map_err(|_| {
-                source.wrong(&text.span(), format!("`{key}` is {:?}, which is no billing month", text.get_ref()), "write YYYY-MM, for example \"2026-09\"")
+                source.wrong(
+                    &text.span(),
+                    format!("`{key}` is {:?}, which is no billing month", text.get_ref()),
+                    "write YYYY-MM, for example \"2026-09\"",
+                )
             })
         })
         .transpose()
@@ -172,10 +180,18 @@ impl Versions {
         if let Some((other, first)) = versions.iter().find(|(other, _)| overlap(*other, effective)) {
             let always = |effective: &Effective| effective.from.is_none() && effective.to.is_none();
             let (fault, todo) = if always(other) && always(&effective) {
-                (format!("the {what} `{}` stands on line {first} too", id.get_ref()), "give it another id, or give each a `from` and a `to`")
+                (
+                    format!("the {what} `{}` stands on line {first} too", id.get_ref()),
+                    "give it another id, or give each a `from` and a `to`",
+                )
             } else {
                 (
-                    format!("the {what} `{}` holds in {}, which overlaps {} of line {first}", id.get_ref(), span_text(effective), span_text(*other)),
+                    format!(
+                        "the {what} `{}` holds in {}, which overlaps {} of line {first}",
+                        id.get_ref(),
+                        span_text(effective),
+                        span_text(*other)
+                    ),
                     "let one version end (`to`) in the month before the next begins (`from`)",
                 )
             };
@@ -205,7 +221,11 @@ pub(crate) fn span_text(effective: Effective) -> String {
     }
 }
 
-pub(crate) fn line_rules(source: &Source, tables: &[Spanned<RuleTable>], known: &Known<'_>) -> Result<Vec<LineRule>, ConfigError> {
+pub(crate) fn line_rules(
+    source: &Source,
+    tables: &[Spanned<RuleTable>],
+    known: &Known<'_>,
+) -> Result<Vec<LineRule>, ConfigError> {
     let mut versions = Versions::default();
     tables
         .iter()

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::raw::{
-    CloseTable, DimensionTable, FallbackTable, KeysTable, PoolTable, RuleTable, RulesFile, SpecialTable, TaxonomyFile, UnitTable, UnitsFile,
-    WhenTable,
+    CloseTable, DimensionTable, FallbackTable, KeysTable, PoolTable, RuleTable, RulesFile, SpecialTable, TaxonomyFile, UnitTable,
+    UnitsFile, WhenTable,
 };
 use apportion_core::model::SPECIAL;
 use serde::de::DeserializeOwned;

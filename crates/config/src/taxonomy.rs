@@ -140,7 +140,12 @@ fn claim(
     }
 }
 
-fn add_spelling(source: &Source, dimension: &Dimension, spelling: &Text, seen: &mut BTreeMap<String, usize>) -> Result<(), ConfigError> {
+fn add_spelling(
+    source: &Source,
+    dimension: &Dimension,
+    spelling: &Text,
+    seen: &mut BTreeMap<String, usize>,
+) -> Result<(), ConfigError> {
     let text = spelling.get_ref();
     let folded = dimension.fold(text);
     if folded.is_empty() {

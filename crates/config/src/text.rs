@@ -49,7 +49,9 @@ pub fn hidden_fault(text: &str) -> Option<String> {
     })?;
     let what = match hidden {
         '\n' | '\r' | '\u{2028}' | '\u{2029}' => "a line break",
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "a character that reorders text",
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            "a character that reorders text"
+        }
         other if other.is_control() => "a control character",
         _ => "an invisible character",
     };
@@ -64,7 +66,9 @@ pub fn script_fault(text: &str, words: bool) -> Option<String> {
         let mut seen: Vec<(Script, char)> = Vec::new();
         for character in word.chars() {
             let script = character.script();
-            if !matches!(script, Script::Common | Script::Inherited | Script::Unknown) && !seen.iter().any(|(known, _)| *known == script) {
+            if !matches!(script, Script::Common | Script::Inherited | Script::Unknown)
+                && !seen.iter().any(|(known, _)| *known == script)
+            {
                 seen.push((script, character));
             }
         }
@@ -84,8 +88,7 @@ pub fn script_fault(text: &str, words: bool) -> Option<String> {
 }
 
 /// Cyrillic and Greek letters, in small form, that look like a Latin one in some case.
-const LOOK_ALIKE: [(&str, &str); 2] =
-    [("авекмнорстухіјѕһԛԝԁ", "abekmhopctyxijshqwd"), ("αβεζηικμνορτυχ", "abezhikmnoptyx")];
+const LOOK_ALIKE: [(&str, &str); 2] = [("авекмнорстухіјѕһԛԝԁ", "abekmhopctyxijshqwd"), ("αβεζηικμνορτυχ", "abezhikmnoptyx")];
 
 fn latin(character: char) -> char {
     let found = LOOK_ALIKE.iter().find_map(|(letters, meant)| {

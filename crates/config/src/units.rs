@@ -56,7 +56,12 @@ fn unit(source: &Source, table: &UnitTable, names: &mut Names) -> Result<Unit, C
     if first.0 != *table.business_unit.get_ref() {
         return Err(source.wrong(
             &table.business_unit.span(),
-            format!("the business unit `{}` differs from `{}` of line {} in spelling only", table.business_unit.get_ref(), first.0, first.1),
+            format!(
+                "the business unit `{}` differs from `{}` of line {} in spelling only",
+                table.business_unit.get_ref(),
+                first.0,
+                first.1
+            ),
             "write it in one way",
         ));
     }
@@ -106,7 +111,9 @@ fn unique(source: &Source, what: &str, name: &Text, seen: &mut BTreeMap<String, 
             (format!("the {what} `{text}` stands on line {first} too"), "give each unit its own")
         } else {
             (
-                format!("the {what} `{text}` is the same as `{other}` of line {first} once case, accents' encoding, punctuation and look-alike letters are set aside"),
+                format!(
+                    "the {what} `{text}` is the same as `{other}` of line {first} once case, accents' encoding, punctuation and look-alike letters are set aside"
+                ),
                 "make the two differ in a letter or digit: files and pages are named after them",
             )
         };

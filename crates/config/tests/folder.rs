@@ -29,7 +29,15 @@ fn message(files: &Files) -> String {
 fn files_of_editors_other_months_and_other_tools_do_not_count() {
     let plain = load_files(&sample(), period()).unwrap();
     let mut files = sample();
-    for name in ["rules.toml~", ".rules.toml.swp", "README.md", "drivers/2026-09/.~lock.gb.csv", "drivers/2026-08/headcount.csv", "drivers/2026-09/notes.txt", "drivers/2026-09/old/headcount.csv"] {
+    for name in [
+        "rules.toml~",
+        ".rules.toml.swp",
+        "README.md",
+        "drivers/2026-09/.~lock.gb.csv",
+        "drivers/2026-08/headcount.csv",
+        "drivers/2026-09/notes.txt",
+        "drivers/2026-09/old/headcount.csv",
+    ] {
         files.insert(name.to_owned(), b"not a configuration".to_vec());
     }
     assert_eq!(load_files(&files, period()).unwrap(), plain);
@@ -50,7 +58,10 @@ fn files_that_nobody_reads_yet_count_in_the_digest() {
 fn a_missing_file_is_named() {
     let mut files = sample();
     files.remove("units.toml");
-    assert_eq!(message(&files), "units.toml: the file is missing — docs/configuration.md describes it, and `apportion init` writes a first one");
+    assert_eq!(
+        message(&files),
+        "units.toml: the file is missing — docs/configuration.md describes it, and `apportion init` writes a first one"
+    );
     let mut files = sample();
     files.remove("drivers/2026-09/network_gb.csv");
     assert_eq!(

@@ -19,13 +19,10 @@ fn the_sample_configuration_loads() {
     let unused = configuration.pools.iter().find(|pool| pool.id == "unused-commitments").unwrap();
     let Key::Fixed { weights } = &unused.key else { panic!() };
     assert_eq!(weights[&Owner::Unit("CC-2010".to_owned())], 275);
-    assert_eq!(loaded.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [
-        "drivers/2026-09/headcount.csv",
-        "drivers/2026-09/network_gb.csv",
-        "rules.toml",
-        "taxonomy.toml",
-        "units.toml"
-    ]);
+    assert_eq!(
+        loaded.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["drivers/2026-09/headcount.csv", "drivers/2026-09/network_gb.csv", "rules.toml", "taxonomy.toml", "units.toml"]
+    );
 }
 
 #[test]

@@ -112,14 +112,20 @@ pub const SPECIAL: [Component; 12] = [
 #[serde(rename_all = "snake_case")]
 pub enum Key {
     /// By the targets' base.
-    Proportional { base: Base },
+    Proportional {
+        base: Base,
+    },
     Even,
     /// By stated weights, target -> weight (integers; the file's percents or decimals scaled to integers).
-    Fixed { weights: BTreeMap<Owner, i128> },
+    Fixed {
+        weights: BTreeMap<Owner, i128>,
+    },
     /// By the driver `headcount`.
     Headcount,
     /// By a usage driver of that id.
-    Usage { driver: String },
+    Usage {
+        driver: String,
+    },
 }
 
 /// What a proportional key weighs.

@@ -110,9 +110,7 @@ impl Money {
             None => (body, 0, false),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        if whole.is_empty() && fraction.is_empty()
-            || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
-        {
+        if whole.is_empty() && fraction.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
             return Err(wrong());
         }
         // value = digits * 10^(exponent - len(fraction)); wanted: units = value * 10^12

@@ -160,7 +160,9 @@ pub fn controls(rows: &[RollupRow], invoices: Option<&[InvoiceTotal]>, how: &Com
             None if invoice.is_receipt() => result.ignored.push(format!("{id}: a payment receipt bills nothing")),
             None if invoice.is_tax_invoice() => result.ignored.push(format!("{id}: a tax invoice that the bill does not name")),
             None if invoice.payable().is_zero() => {}
-            None => result.unbilled.push(format!("{id}: {} is payable by the invoices file, and the bill has no line of it", invoice.payable())),
+            None => result
+                .unbilled
+                .push(format!("{id}: {} is payable by the invoices file, and the bill has no line of it", invoice.payable())),
         }
     }
     for (id, billed) in by_id.iter().filter(|(id, _)| !seen.contains(*id)) {

@@ -15,12 +15,10 @@ use std::collections::BTreeMap;
 fn shared_support(key: Key) -> Vec<Money> {
     let mut configuration = configuration(&["Eng", "QA", "Sales"]);
     configuration.pools.push(pool("support", key));
-    configuration.special.insert(
-        Component::Support,
-        SpecialRule { method: Method::To(to_pool("support")), fallback: to_pool(UNTAGGED) },
-    );
-    let rows =
-        [usage("Sales", "50000"), usage("QA", "30000"), usage("Eng", "20000"), row(Kind::Support, "", "12000", "12000")];
+    configuration
+        .special
+        .insert(Component::Support, SpecialRule { method: Method::To(to_pool("support")), fallback: to_pool(UNTAGGED) });
+    let rows = [usage("Sales", "50000"), usage("QA", "30000"), usage("Eng", "20000"), row(Kind::Support, "", "12000", "12000")];
     let result = run(&rows, &configuration);
     assert_eq!(result.rows.iter().map(|row| row.cents).sum::<i128>(), 11_200_000, "grand total 112,000");
     ["Sales", "QA", "Eng"].iter().map(|unit| unit_cash(&result, unit)).collect()
@@ -110,11 +108,7 @@ fn b12_negations_net_to_zero_for_each_unit() {
 
 #[test]
 fn negation_counts_a_blank_plan_as_one_and_leaves_on_demand_usage_alone() {
-    let rows = [
-        usage("B", "500"),
-        row(Kind::Covered, "A", "2", "1"),
-        row(Kind::Negation, "", "-2", "0"),
-    ];
+    let rows = [usage("B", "500"), row(Kind::Covered, "A", "2", "1"), row(Kind::Negation, "", "-2", "0")];
     let result = run(&rows, &configuration(&["A", "B"]));
     assert_eq!((unit_cash(&result, "A"), unit_cash(&result, "B")), (Money::ZERO, money("500")));
 }
@@ -362,6 +356,11 @@ fn headcount_must_name_every_unit_and_a_zero_is_shown() {
 #[test]
 fn a_tag_that_names_no_unit_is_untagged_money_and_named() {
     let result = run(&[usage("A", "10"), usage("cc-9999", "5")], &configuration(&["A"]));
-    assert!(result.notes.iter().any(|note| matches!(note, Note::UnknownOwner { value, cash, .. } if value == "cc-9999" && *cash == money("5"))));
+    assert!(
+        result
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::UnknownOwner { value, cash, .. } if value == "cc-9999" && *cash == money("5")))
+    );
     assert_eq!(result.pool_sources[0].owner_value, "cc-9999");
 }

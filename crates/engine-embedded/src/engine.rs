@@ -4,6 +4,7 @@ use crate::error::{BillError, classify};
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
+use crate::unordered::ForgetOrder;
 use crate::{functions, rows};
 use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement};
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan};
 use datafusion::prelude::SessionConfig;
@@ -133,7 +135,12 @@ fn context(sources: &[(String, Arc<Source>)], threads: usize) -> Result<(Session
     let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
     // A group may come as late as the last row: skipping the first aggregation never pays here.
     config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
-    let context = SessionContext::new_with_config(config);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(ForgetOrder))
+        .build();
+    let context = SessionContext::new_with_state(state);
     functions::register(&context)?;
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     let counters = Arc::new(Counters::default());

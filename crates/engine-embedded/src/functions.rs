@@ -89,6 +89,9 @@ impl ToDecimal {
         let checked = |units: i128, shown: &dyn std::fmt::Display| {
             if units.abs() < most { Ok(units) } else { self.refused(shown, DecimalError::TooLarge) }
         };
+        if array.null_count() == array.len() {
+            return Ok(Decimal128Array::new_null(array.len()).with_precision_and_scale(self.precision, self.scale)?);
+        }
         let mut units = Vec::with_capacity(array.len());
         if array.data_type().is_floating() {
             let doubles = cast(array, &DataType::Float64)?;
@@ -320,9 +323,13 @@ impl ScalarUDFImpl for Coalesce {
                 ColumnarValue::Scalar(scalar) if chosen.is_none() => return Ok(ColumnarValue::Scalar(scalar.clone())),
                 other => other,
             };
-            let Some(known) = chosen else {
-                chosen = Some(next.to_array(args.number_rows)?);
-                continue;
+            let known = match (chosen.take(), next) {
+                (Some(known), _) => known,
+                (None, ColumnarValue::Array(array)) if array.null_count() == array.len() => continue,
+                (None, next) => {
+                    chosen = Some(next.to_array(args.number_rows)?);
+                    continue;
+                }
             };
             if known.null_count() == 0 {
                 return Ok(ColumnarValue::Array(known));
@@ -339,4 +346,3 @@ impl ScalarUDFImpl for Coalesce {
         }
     }
 }
-

@@ -14,6 +14,7 @@ mod rows;
 mod scan;
 mod sum;
 mod tag_chain;
+mod unordered;
 
 pub use engine::EmbeddedEngine;
 pub use error::{BillError, Place};

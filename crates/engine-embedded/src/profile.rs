@@ -123,10 +123,7 @@ impl Sums {
         let mut groups: HashMap<(&str, &str, &str), Weight> = HashMap::new();
         for (row, magnitude) in amounts.iter().enumerate() {
             let of = |array| text_or_blank(array, row);
-            groups
-                .entry((of(accounts), of(names), of(currencies)))
-                .or_default()
-                .add(Weight { magnitude: *magnitude, rows: 1 });
+            groups.entry((of(accounts), of(names), of(currencies))).or_default().add(Weight { magnitude: *magnitude, rows: 1 });
             self.magnitude += *magnitude;
         }
         for ((id, name, currency), weight) in groups {

@@ -32,6 +32,7 @@ fn texts(batch: &RecordBatch) -> Vec<Result<Row, EngineError>> {
         }
         formatter.value(row).try_to_string().map(Some).map_err(|error| wrong(error.to_string()))
     };
-    let row = |row: usize| batch.columns().iter().zip(&formatters).map(|(column, formatter)| cell(row, column, formatter)).collect();
+    let row =
+        |row: usize| batch.columns().iter().zip(&formatters).map(|(column, formatter)| cell(row, column, formatter)).collect();
     (0..batch.num_rows()).map(row).collect()
 }

@@ -183,7 +183,8 @@ impl ScalarUDFImpl for TagChain {
             return Ok(ColumnarValue::Array(interleave(&texts, &indices)?));
         };
         let empty = only.blank.len() as u32;
-        let indices: UInt32Array = best.iter().map(|(at, _, id)| if *at == u32::MAX { empty } else { *id }).collect::<Vec<_>>().into();
+        let indices: UInt32Array =
+            best.iter().map(|(at, _, id)| if *at == u32::MAX { empty } else { *id }).collect::<Vec<_>>().into();
         Ok(ColumnarValue::Array(take(&only.texts, &indices, None)?))
     }
 }

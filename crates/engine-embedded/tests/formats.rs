@@ -8,8 +8,8 @@ use apportion_core::money::Money;
 use apportion_engine::schema::BillFormat;
 use common::{parquet, query, rollup_of, shared, table, taxonomy};
 use datafusion::arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int64Array, LargeStringArray, MapBuilder,
-    StringArray, StringBuilder, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int64Array, LargeStringArray,
+    MapBuilder, StringArray, StringBuilder, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use datafusion::arrow::datatypes::Int32Type;
 use std::collections::BTreeMap;
@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// 2026-09-01T00:00:00Z, in seconds.
 const SEPTEMBER: i64 = 1_788_220_800;
 const COSTS: [&str; 4] = ["0.1", "-2.5", "1234.567890123", "0"];
-const TAGS: [&[(&str, &str)]; 4] = [&[("CostCenter", "CC-1"), ("env", "prod")], &[], &[("CostCenter", "  ")], &[("cost_center", "CC-2")]];
+const TAGS: [&[(&str, &str)]; 4] =
+    [&[("CostCenter", "CC-1"), ("env", "prod")], &[], &[("CostCenter", "  ")], &[("cost_center", "CC-2")]];
 const ACCOUNTS: [&str; 4] = ["100000000011", "100000000012", "100000000011", "100000000012"];
 
 fn texts(values: &[&str]) -> ArrayRef {
@@ -102,7 +103,10 @@ fn variants() -> Vec<(&'static str, Vec<(&'static str, ArrayRef)>)> {
         ("dictionary", vec![("SubAccountId", Arc::new(ACCOUNTS.iter().copied().collect::<DictionaryArray<Int32Type>>()))]),
         (
             "account ids as numbers",
-            vec![("SubAccountId", Arc::new(Int64Array::from(ACCOUNTS.iter().map(|id| id.parse::<i64>().unwrap()).collect::<Vec<_>>())))],
+            vec![(
+                "SubAccountId",
+                Arc::new(Int64Array::from(ACCOUNTS.iter().map(|id| id.parse::<i64>().unwrap()).collect::<Vec<_>>())),
+            )],
         ),
         (
             "nanoseconds with a zone",
@@ -147,8 +151,7 @@ async fn floats_keep_their_short_texts() {
 #[tokio::test]
 async fn files_of_other_kinds_and_orders_are_one_bill() {
     let folder = tempfile::tempdir().unwrap();
-    let (csv, plain, decimal) =
-        (folder.path().join("a.csv"), folder.path().join("b.parquet"), folder.path().join("c.parquet"));
+    let (csv, plain, decimal) = (folder.path().join("a.csv"), folder.path().join("b.parquet"), folder.path().join("c.parquet"));
     csv_bill(&csv);
     parquet_bill(&plain, vec![]);
     let (_, changed) = variants().remove(1);
@@ -179,12 +182,32 @@ async fn what_focus_forbids_and_tools_write_is_counted() {
 /// Totals by `python decimal`, half up by line:
 /// `sum(Decimal(row[column]).quantize(Decimal('1e-12'), ROUND_HALF_UP) for row in csv.DictReader(file))`.
 const TOOLKIT: [(&str, BillFormat, [&str; 3], i64); 7] = [
-    ("aws_1_2_cost_and_usage_rows100_seed42", BillFormat::Focus12, ["1157.488823772132", "403.459218772132", "1203.923417841033"], 18),
+    (
+        "aws_1_2_cost_and_usage_rows100_seed42",
+        BillFormat::Focus12,
+        ["1157.488823772132", "403.459218772132", "1203.923417841033"],
+        18,
+    ),
     ("aws_1_2_cost_and_usage_rows25_seed7", BillFormat::Focus12, ["27.339199", "27.339199", "29.127986344"], 0),
     ("aws_1_2_cost_and_usage_rows25_seed7_credits", BillFormat::Focus12, ["27.339199", "27.339199", "29.127986344"], 0),
-    ("aws_1_3_cost_and_usage_rows100_seed42", BillFormat::Focus13, ["1242.115619114858", "215.678901114858", "1264.832294636176"], 32),
-    ("aws_1_3_cost_and_usage_rows25_seed7", BillFormat::Focus13, ["1020.137437761979", "287.666805761979", "1049.737790226101"], 10),
-    ("aws_1_3_cost_and_usage_rows25_seed7_credits", BillFormat::Focus13, ["929.198977761979", "196.728345761979", "958.799330226101"], 10),
+    (
+        "aws_1_3_cost_and_usage_rows100_seed42",
+        BillFormat::Focus13,
+        ["1242.115619114858", "215.678901114858", "1264.832294636176"],
+        32,
+    ),
+    (
+        "aws_1_3_cost_and_usage_rows25_seed7",
+        BillFormat::Focus13,
+        ["1020.137437761979", "287.666805761979", "1049.737790226101"],
+        10,
+    ),
+    (
+        "aws_1_3_cost_and_usage_rows25_seed7_credits",
+        BillFormat::Focus13,
+        ["929.198977761979", "196.728345761979", "958.799330226101"],
+        10,
+    ),
     ("consolidated_multi_provider_1_3", BillFormat::Focus13, ["308", "308", "368"], 0),
 ];
 
@@ -209,8 +232,10 @@ async fn focus_bills_have_their_exact_totals_and_bridge() {
 async fn providers_and_issuers_of_a_consolidated_bill_stay_apart() {
     let Some(path) = shared("focus/toolkit/consolidated_multi_provider_1_3.csv") else { return };
     let (rows, _, _) = rollup_of(table(BillFormat::Focus13, &[path]), &taxonomy()).await.unwrap();
-    let mut keys: Vec<String> =
-        rows.iter().map(|row| format!("{}|{}|{}|{}|{}", row.provider, row.issuer, row.invoice_id, row.currency, row.cash.net)).collect();
+    let mut keys: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{}|{}|{}|{}|{}", row.provider, row.issuer, row.invoice_id, row.currency, row.cash.net))
+        .collect();
     keys.sort();
     assert_eq!(
         keys,
@@ -225,7 +250,8 @@ async fn providers_and_issuers_of_a_consolidated_bill_stay_apart() {
 
 #[tokio::test]
 async fn the_csv_and_the_parquet_of_a_bill_roll_up_alike() {
-    let (Some(csv), Some(parquet)) = (shared("cur2/cur2_plain_final.csv.gz"), shared("cur2/cur2_plain_final.snappy.parquet")) else {
+    let (Some(csv), Some(parquet)) = (shared("cur2/cur2_plain_final.csv.gz"), shared("cur2/cur2_plain_final.snappy.parquet"))
+    else {
         return;
     };
     let (from_csv, _, _) = rollup_of(table(BillFormat::Cur2, &[csv]), &taxonomy()).await.unwrap();

@@ -20,11 +20,18 @@ const COLUMNS: [(TagColumn, &str); 3] = [
 ];
 
 fn key() -> impl Strategy<Value = String> + Clone {
-    prop_oneof![Just("user_a".to_owned()), Just("user_b".to_owned()), Just("o'k".to_owned()), Just("ä{{x}}".to_owned()), Just("".to_owned())]
+    prop_oneof![
+        Just("user_a".to_owned()),
+        Just("user_b".to_owned()),
+        Just("o'k".to_owned()),
+        Just("ä{{x}}".to_owned()),
+        Just("".to_owned())
+    ]
 }
 
 fn value() -> impl Strategy<Value = String> + Clone {
-    let space = prop_oneof![Just(""), Just(" "), Just("\u{3000}\t"), Just("\u{a0}"), Just("\u{1f}\n"), Just("\u{2007}"), Just("\u{85}")];
+    let space =
+        prop_oneof![Just(""), Just(" "), Just("\u{3000}\t"), Just("\u{a0}"), Just("\u{1f}\n"), Just("\u{2007}"), Just("\u{85}")];
     (space.clone(), prop_oneof![Just("".to_owned()), "[a-c\"\\\\,ä']{1,14}"], space)
         .prop_map(|(before, text, after)| format!("{before}{text}{after}"))
 }

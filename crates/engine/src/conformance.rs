@@ -67,7 +67,8 @@ const DOUBLES: [(&str, &str); 22] = [
 fn double_cases() -> Vec<Case> {
     let values: Vec<String> = DOUBLES.iter().enumerate().map(|(index, (double, _))| format!("({index}, {double})")).collect();
     let numbers: Vec<String> = (0..DOUBLES.len()).map(|index| index.to_string()).collect();
-    let expected = numbers.into_iter().zip(DOUBLES).map(|(number, (_, text))| vec![number.leak() as &'static str, text]).collect();
+    let expected =
+        numbers.into_iter().zip(DOUBLES).map(|(number, (_, text))| vec![number.leak() as &'static str, text]).collect();
     let from_rows = Case {
         name: "a double becomes its shortest text, half up at the twelfth digit",
         sql: format!("select n, cast(x as decimal(38, 12)) as d from (values {}) as t (n, x)", values.join(", ")),
@@ -273,8 +274,7 @@ async fn literals(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<
 
 async fn tokens(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<String> {
     let mut failures = Vec::new();
-    let statement =
-        |sql: &str| Statement { name: "token".to_owned(), sql: sql.to_owned(), tables: vec![table.clone()] };
+    let statement = |sql: &str| Statement { name: "token".to_owned(), sql: sql.to_owned(), tables: vec![table.clone()] };
     for (kind, sql) in [("good", "select 1 as a"), ("failing", "select nothing_of_the_kind from bill")] {
         let token = format!("{prefix}-token-{kind}");
         let first = engine.start(&statement(sql), &token).await;
@@ -303,7 +303,8 @@ async fn every_file(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Ve
         canonical: vec![],
         value_aliases: BTreeMap::new(),
     };
-    let taxonomy = Taxonomy { owner: "team".to_owned(), dimensions: vec![dimension("team", &["Team", "Owner"]), dimension("none", &[])] };
+    let taxonomy =
+        Taxonomy { owner: "team".to_owned(), dimensions: vec![dimension("team", &["Team", "Owner"]), dimension("none", &[])] };
     for (path, text) in [("rollup.sql", catalogue::ROLLUP), ("profile.sql", catalogue::PROFILE)] {
         let got = match catalogue::render(text, &taxonomy, table.format, &BTreeMap::new()) {
             Ok(sql) => fetch(engine, table, &sql, &format!("{prefix}-{path}")).await.map(|rows| rows.len()),

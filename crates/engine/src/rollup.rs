@@ -81,10 +81,7 @@ impl Parser {
     }
 
     fn measure(&self, row: &Row, name: &str) -> Result<Measure, EngineError> {
-        Ok(Measure {
-            unblended: self.money(row, &format!("{name}_unblended"))?,
-            net: self.money(row, &format!("{name}_net"))?,
-        })
+        Ok(Measure { unblended: self.money(row, &format!("{name}_unblended"))?, net: self.money(row, &format!("{name}_net"))? })
     }
 
     fn count(&self, row: &Row, name: &str) -> Result<i64, EngineError> {
@@ -143,11 +140,7 @@ fn sum_units(text: &str) -> Option<i128> {
 }
 
 /// All rows, sorted: the order of the close digest, whatever order the engine gave.
-pub fn parse(
-    header: &[String],
-    rows: impl IntoIterator<Item = Row>,
-    taxonomy: &Taxonomy,
-) -> Result<Vec<RollupRow>, EngineError> {
+pub fn parse(header: &[String], rows: impl IntoIterator<Item = Row>, taxonomy: &Taxonomy) -> Result<Vec<RollupRow>, EngineError> {
     let parser = Parser::new(header, taxonomy)?;
     let mut parsed = rows.into_iter().map(|row| parser.row(&row)).collect::<Result<Vec<_>, _>>()?;
     parsed.sort_unstable();

@@ -287,9 +287,8 @@ fn folded(columns: &[String]) -> Result<BTreeSet<String>, SchemaError> {
 }
 
 fn nearest(names: &BTreeSet<String>) -> BillFormat {
-    let count = |format: BillFormat| {
-        format.columns().iter().filter(|column| names.contains(&column.name.to_ascii_lowercase())).count()
-    };
+    let count =
+        |format: BillFormat| format.columns().iter().filter(|column| names.contains(&column.name.to_ascii_lowercase())).count();
     if count(BillFormat::Cur2) >= count(BillFormat::Focus13).max(1) {
         return BillFormat::Cur2;
     }

@@ -148,7 +148,11 @@ mod tests {
         assert!(message.starts_with("line 2, column 36: the account `9999999999990` has an id of 13 characters"), "{message}");
         assert!(message.ends_with("12 digits, as text with its leading zeros; correct the Id"), "{message}");
         let number = "{\"Roots\": [{\"Id\": \"r\"}],\n \"Accounts\": [{\"Id\": 123456789012, \"ParentId\": \"r\"}]}";
-        assert!(error(number).starts_with("line 2, column 33: invalid type: integer `123456789012`, expected a string"), "{}", error(number));
+        assert!(
+            error(number).starts_with("line 2, column 33: invalid type: integer `123456789012`, expected a string"),
+            "{}",
+            error(number)
+        );
         let slash = r#"{"Roots": [{"Id": "r/1"}]}"#;
         assert!(error(slash).contains("`r/1` is not an id"), "{}", error(slash));
     }
@@ -163,9 +167,6 @@ mod tests {
         assert!(file("", &format!("{one}, {one}")).starts_with("the account `000000000001` appears twice"));
         assert!(file("", &account("000000000001", "ou-gone")).starts_with("`000000000001` has the parent `ou-gone`"));
         let circle = format!("{}, {}", account("ou-a", "ou-b"), account("ou-b", "ou-a"));
-        assert_eq!(
-            file(&circle, ""),
-            "the OU `ou-a` is its own ancestor; correct the file or export the organization again"
-        );
+        assert_eq!(file(&circle, ""), "the OU `ou-a` is its own ancestor; correct the file or export the organization again");
     }
 }

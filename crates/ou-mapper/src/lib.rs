@@ -111,8 +111,7 @@ pub fn snapshot_json(organization: &OrgSnapshot) -> Result<Vec<u8>, serde_json::
 }
 
 /// Columns of `account_ou_mapping.csv`.
-pub const MAPPING_COLUMNS: [&str; 8] =
-    ["AccountId", "AccountName", "OU", "OUPath", "OUId", "State", "ParentId", "ParentIds"];
+pub const MAPPING_COLUMNS: [&str; 8] = ["AccountId", "AccountName", "OU", "OUPath", "OUId", "State", "ParentId", "ParentIds"];
 
 /// `account_ou_mapping.csv`, one line an account, sorted by account id. `OU` is the name of the unit that holds the account
 /// (`Root` directly under the root), `OUPath` all names from the root, `ParentIds` all ids from the root, `/`-separated.

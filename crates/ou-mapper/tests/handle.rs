@@ -107,7 +107,9 @@ async fn without_an_organization_every_account_is_unknown() {
 #[tokio::test]
 async fn a_file_that_cannot_be_used_is_named_and_nothing_is_staged() {
     let (_folder, context) = with_file("{ \"Roots\": 1 }").await;
-    for (key, expected) in [("org.json", "the organization file, line 1, column 12: "), ("gone.json", "there is no organization file `gone.json`")] {
+    for (key, expected) in
+        [("org.json", "the organization file, line 1, column 12: "), ("gone.json", "there is no organization file `gone.json`")]
+    {
         let error = handle(&context, Event { run: run(Some(key)) }).await.unwrap_err();
         assert!(matches!(&error, Error::BadOrganization(message) if message.starts_with(expected)), "{error}");
     }

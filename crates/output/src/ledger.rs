@@ -176,7 +176,8 @@ pub(crate) mod tests {
     pub(crate) fn any_row() -> impl Strategy<Value = LedgerRow> {
         let text = || prop_oneof!["[a-zA-Z0-9 /:_-]{0,12}", "['=+@\\-\t\r\n\0\",]{0,5}", ".{0,8}"];
         let component = proptest::sample::select(Component::ALL.to_vec());
-        let amount = || (-1_000_000_000_000_000_000_000_000_000i128..=1_000_000_000_000_000_000_000_000_000).prop_map(Money::from_units);
+        let amount =
+            || (-1_000_000_000_000_000_000_000_000_000i128..=1_000_000_000_000_000_000_000_000_000).prop_map(Money::from_units);
         let texts = proptest::collection::vec(text(), 14);
         let driver = "(-?[0-9]{1,9}(\\.[0-9]{1,12})?)?";
         (texts, component, amount(), amount(), any::<i64>(), driver, driver, text()).prop_map(

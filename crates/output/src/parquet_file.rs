@@ -40,8 +40,7 @@ pub fn ledger_parquet(period: Period, rows: &[LedgerRow]) -> Result<Vec<u8>, Out
         .set_write_batch_size(ROWS_A_BATCH)
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let mut writer =
-        ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options).map_err(|error| failed(&error))?;
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options).map_err(|error| failed(&error))?;
     let period = period.to_string();
     for rows in rows.chunks(ROWS_A_BATCH) {
         let batch = batch(&schema, &period, rows).map_err(|error| failed(&error))?;
@@ -63,9 +62,7 @@ fn schema() -> Schema {
 }
 
 fn batch(schema: &Arc<Schema>, period: &str, rows: &[LedgerRow]) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let text = |of: &dyn Fn(&LedgerRow) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
-    };
+    let text = |of: &dyn Fn(&LedgerRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(of))) };
     let number = |scale: i8, of: &dyn Fn(&LedgerRow) -> i128| -> Result<ArrayRef, arrow_schema::ArrowError> {
         let array = Decimal128Array::from_iter_values(rows.iter().map(of));
         Ok(Arc::new(array.with_precision_and_scale(38, scale)?))
@@ -85,8 +82,7 @@ fn batch(schema: &Arc<Schema>, period: &str, rows: &[LedgerRow]) -> Result<Recor
 /// Reads what [`ledger_parquet`] wrote: the same period and rows. A ledger without rows has no period and is an error.
 pub fn read_ledger_parquet(bytes: Vec<u8>) -> Result<(Period, Vec<LedgerRow>), OutputError> {
     let failed = |error: &dyn std::fmt::Display| OutputError::file(FILE, error);
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| failed(&error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| failed(&error))?;
     let names: Vec<&String> = builder.schema().fields().iter().map(|field| field.name()).collect();
     if names != LEDGER_COLUMNS {
         return Err(failed(&format!("its columns are {names:?}, expected {LEDGER_COLUMNS:?}")));
@@ -100,7 +96,8 @@ pub fn read_ledger_parquet(bytes: Vec<u8>) -> Result<(Period, Vec<LedgerRow>), O
         for row in 0..batch.num_rows() {
             let text = |column: usize| texts[column].map(|array| array.value(row).to_owned());
             let number = |column: usize| numbers[column].map(|array| array.value(row));
-            let (period, row) = read_row(text, number).ok_or_else(|| failed(&"a column has another type or word than expected"))?;
+            let (period, row) =
+                read_row(text, number).ok_or_else(|| failed(&"a column has another type or word than expected"))?;
             if found.is_some_and(|first| first != period) {
                 return Err(failed(&"it has rows of more than one period"));
             }
@@ -111,10 +108,7 @@ pub fn read_ledger_parquet(bytes: Vec<u8>) -> Result<(Period, Vec<LedgerRow>), O
     Ok((found.ok_or_else(|| failed(&"it has no rows"))?, rows))
 }
 
-fn read_row(
-    text: impl Fn(usize) -> Option<String>,
-    number: impl Fn(usize) -> Option<i128>,
-) -> Option<(Period, LedgerRow)> {
+fn read_row(text: impl Fn(usize) -> Option<String>, number: impl Fn(usize) -> Option<i128>) -> Option<(Period, LedgerRow)> {
     let mut leading: [String; 14] = Default::default();
     for (index, slot) in leading.iter_mut().enumerate() {
         *slot = text(index + 1)?;

@@ -188,11 +188,29 @@ mod tests {
         }
         // One tag value where the taxonomy has none.
         let row = RollupRow {
-            billing_period: "2026-09".into(), provider: String::new(), issuer: String::new(), billing_account_id: String::new(),
-            invoice_id: String::new(), account_id: String::new(), service: String::new(), charge_type: String::new(),
-            kind: Kind::Usage, commitment_id: String::new(), currency: String::new(), tags: vec!["x".into()],
-            account_name: String::new(), cash: Measure::default(), effective: Measure::default(), true_up: Measure::default(),
-            upfront: Measure::default(), list: Money::ZERO, rows: 1, cash_rows: 0, net_rows: 0, lossy_rows: 0, incomplete_rows: 0,
+            billing_period: "2026-09".into(),
+            provider: String::new(),
+            issuer: String::new(),
+            billing_account_id: String::new(),
+            invoice_id: String::new(),
+            account_id: String::new(),
+            service: String::new(),
+            charge_type: String::new(),
+            kind: Kind::Usage,
+            commitment_id: String::new(),
+            currency: String::new(),
+            tags: vec!["x".into()],
+            account_name: String::new(),
+            cash: Measure::default(),
+            effective: Measure::default(),
+            true_up: Measure::default(),
+            upfront: Measure::default(),
+            list: Money::ZERO,
+            rows: 1,
+            cash_rows: 0,
+            net_rows: 0,
+            lossy_rows: 0,
+            incomplete_rows: 0,
         };
         assert!(matches!(rollup_csv(&[], &[row]), Err(OutputError::RowWidth { expected: 26, found: 27 })));
     }

@@ -156,9 +156,7 @@ impl Iterator for Reader<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.records.next()?;
         Some(match record {
-            Ok(record) => {
-                Ok(Row { file: self.file, line: record.position().map_or(0, csv::Position::line), record })
-            }
+            Ok(record) => Ok(Row { file: self.file, line: record.position().map_or(0, csv::Position::line), record }),
             Err(error) => Err(OutputError::file(self.file, error)),
         })
     }

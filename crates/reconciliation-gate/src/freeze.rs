@@ -69,8 +69,7 @@ pub(crate) async fn freeze(context: &Context, run: &Run, shard: Shard) -> Result
     let part: Vec<FrozenFile> = read_staged(context, run, &fingerprint_name(shard.from)).await?;
     for file in &part {
         let key = format!("{}{}", plan.prefix(), file.path);
-        let copied =
-            context.work.copy_from(&context.bill, &file.delivered_as, &file.version, &key).await.map_err(changed)?;
+        let copied = context.work.copy_from(&context.bill, &file.delivered_as, &file.version, &key).await.map_err(changed)?;
         if copied.sha256 != file.sha256 {
             return Err(Error::BillChanged(format!(
                 "`{}` changed while it was frozen: run again once the export is complete",
@@ -96,13 +95,14 @@ pub(crate) async fn commit(context: &Context, run: &Run) -> Result<Output, Error
     let text = serde_json::to_string_pretty(&plan).map_err(|error| Error::Staging(error.to_string()))? + "\n";
     if context.work.put_once(&key, text.as_bytes()).await? == PutOutcome::Exists {
         let bytes = context.work.get(&key).await?;
-        let there: InputsManifest =
-            serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+        let there: InputsManifest = serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
         let hashes = |manifest: &InputsManifest| -> Vec<String> {
             manifest.files.iter().map(|file| format!("{} {}", file.sha256, file.size)).collect()
         };
         if hashes(&there) != hashes(&plan) {
-            return Err(Error::Staging(format!("`{key}` lists other files than its own digest: the inputs were changed by hand")));
+            return Err(Error::Staging(format!(
+                "`{key}` lists other files than its own digest: the inputs were changed by hand"
+            )));
         }
     }
     Ok(Output::Committed { digest: plan.digest, files: plan.files.len() })

@@ -55,9 +55,9 @@ async fn entries_of(store: &Store, bill: &str) -> Result<Vec<Entry>, Error> {
 
 /// Opens a file's footer or header: format from its columns.
 fn describe(store: &Store, entry: Entry) -> Result<BillFile, Error> {
-    let path = store
-        .local_path(&entry.key)
-        .ok_or_else(|| Error::BadBill(format!("`{}`: the format of a file that is not local comes from its manifest", entry.key)))?;
+    let path = store.local_path(&entry.key).ok_or_else(|| {
+        Error::BadBill(format!("`{}`: the format of a file that is not local comes from its manifest", entry.key))
+    })?;
     let FileColumns { encoding, columns } =
         columns_of(&path).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
     let format = BillFormat::detect(&columns).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
@@ -99,11 +99,7 @@ fn placed(key: &str, segment: &str) -> Option<Placed> {
         parts[*index].eq_ignore_ascii_case(segment)
             && parts[index + 1].get(..15).is_some_and(|start| start.eq_ignore_ascii_case("BILLING_PERIOD="))
     })?;
-    Some(Placed {
-        export: parts[..at].join("/"),
-        period: parts[at + 1][15..].to_owned(),
-        rest: parts[at + 2..].join("/"),
-    })
+    Some(Placed { export: parts[..at].join("/"), period: parts[at + 1][15..].to_owned(), rest: parts[at + 2..].join("/") })
 }
 
 async fn find(store: &Store, entries: &[Entry], run: &Run) -> Result<Found, Error> {
@@ -115,7 +111,9 @@ async fn find(store: &Store, entries: &[Entry], run: &Run) -> Result<Found, Erro
     if !exports.is_empty() {
         return find_in_export(store, entries, &exports, run.period).await;
     }
-    if let Some(entry) = entries.iter().find(|entry| placed(&entry.key, "data").is_some() || entry.key.contains("BILLING_PERIOD=")) {
+    if let Some(entry) =
+        entries.iter().find(|entry| placed(&entry.key, "data").is_some() || entry.key.contains("BILLING_PERIOD="))
+    {
         return Ok(Found::Awaited(vec![format!(
             "the manifest of the export that `{}` belongs to (`metadata/BILLING_PERIOD={}/…-Manifest.json`): it arrives after all data; name the folder above `data/`",
             entry.key, run.period
@@ -169,7 +167,10 @@ async fn find_in_export(store: &Store, entries: &[Entry], exports: &BTreeSet<Str
     for file in &accepted.files {
         match by_rest.get(file.as_str()) {
             Some(entry) => keys.push((*entry).clone()),
-            None => awaited.push(format!("the file `data/BILLING_PERIOD={wanted}/{file}`, which the manifest `{}` names", accepted.manifest)),
+            None => awaited.push(format!(
+                "the file `data/BILLING_PERIOD={wanted}/{file}`, which the manifest `{}` names",
+                accepted.manifest
+            )),
         }
     }
     if let Some(file) = newer_without_manifest(&accepted, &manifests, &data) {
@@ -208,11 +209,14 @@ async fn accept(
     data: &[(Placed, &Entry)],
     wanted: &str,
 ) -> Result<Result<Accepted, String>, Error> {
-    let at_period = manifests.iter().filter(|(placed, _)| !placed.rest.contains('/')).max_by_key(|(placed, _)| placed.rest.clone());
+    let at_period =
+        manifests.iter().filter(|(placed, _)| !placed.rest.contains('/')).max_by_key(|(placed, _)| placed.rest.clone());
     let newest = manifests.iter().max_by_key(|(placed, _)| execution_of(&placed.rest).to_owned());
     let Some((_, entry)) = at_period.or(newest) else {
         let example = data.first().map_or("", |(_, entry)| entry.key.as_str());
-        return Ok(Err(format!("the manifest of {wanted}: `{example}` is there, but data counts only once its manifest has arrived")));
+        return Ok(Err(format!(
+            "the manifest of {wanted}: `{example}` is there, but data counts only once its manifest has arrived"
+        )));
     };
     let bytes = store.get_version(&entry.key, &entry.version).await?;
     let manifest: Manifest = match serde_json::from_slice(&bytes) {

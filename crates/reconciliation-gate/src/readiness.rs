@@ -69,8 +69,7 @@ pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Er
 
 async fn settings(context: &Context, run: &Run) -> Result<Settings, Error> {
     let files = configuration_files(context, &run.configuration).await?;
-    let loaded =
-        apportion_config::load_files(&files, run.period).map_err(|error| Error::BadConfiguration(error.to_string()))?;
+    let loaded = apportion_config::load_files(&files, run.period).map_err(|error| Error::BadConfiguration(error.to_string()))?;
     Ok(loaded.configuration.settings)
 }
 
@@ -101,7 +100,11 @@ fn of_period(rows: Vec<RollupRow>, run: &Run) -> (Vec<RollupRow>, BTreeMap<Strin
 }
 
 /// Rows of the currency closed; another one stops the run unless each currency has a close.
-fn of_currency(rows: Vec<RollupRow>, currency: &str, settings: &Settings) -> Result<(Vec<RollupRow>, BTreeMap<String, i64>), Error> {
+fn of_currency(
+    rows: Vec<RollupRow>,
+    currency: &str,
+    settings: &Settings,
+) -> Result<(Vec<RollupRow>, BTreeMap<String, i64>), Error> {
     let (rows, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.currency == currency);
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for row in others {
@@ -151,9 +154,7 @@ fn statements(
         Family::Net => "cash is net unblended cost: the bill has net amounts and no discount rows of its own".to_owned(),
     }];
     if !with_invoices {
-        list.push(
-            "no invoices file was given: the bill's own sums, rounded to minor units, are the control totals".to_owned(),
-        );
+        list.push("no invoices file was given: the bill's own sums, rounded to minor units, are the control totals".to_owned());
         if inputs.files.iter().any(|file| file.format.starts_with("focus")) {
             list.push("finality is not proven: a provisional FOCUS invoice has an id too".to_owned());
         }

@@ -31,7 +31,14 @@ pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Er
     Ok(Output::Reconciled { passed })
 }
 
-fn report(run: &Run, compared: Compared, facts: &CloseFacts, notes: Vec<Note>, ledger: &[LedgerRow], rows: &[RollupRow]) -> Reconciliation {
+fn report(
+    run: &Run,
+    compared: Compared,
+    facts: &CloseFacts,
+    notes: Vec<Note>,
+    ledger: &[LedgerRow],
+    rows: &[RollupRow],
+) -> Reconciliation {
     let mut violations = check_ledger(ledger, &compared.controls, compared.minor_exponent);
     violations.extend(check_bill(rows, &compared));
     let mut cents: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();

@@ -27,7 +27,8 @@ pub(crate) fn since_previous(close: &Close<'_>, unit: &str) -> Result<Option<Cha
     let now = &close.ledger;
     let mut causes: BTreeMap<&str, i128> = BTreeMap::new();
     let moved = &close.moved;
-    for (key, delta) in deltas(now, before, unit, |row| (row.key.component, row.key.account_id.clone(), row.key.service.clone())) {
+    for (key, delta) in deltas(now, before, unit, |row| (row.key.component, row.key.account_id.clone(), row.key.service.clone()))
+    {
         let (component, account, service) = key;
         let cause = match component {
             _ if moved.contains(&(account, service)) => "rule",
@@ -107,7 +108,11 @@ pub(crate) fn moved_by_rules(now: &Figures<'_>, figures: &Previous<'_>) -> BTree
     let rows = now.rows.iter().chain(figures.rows);
     let owned = rows.filter(|row| is_direct(row)).map(|row| (&row.key.rule_id, &row.key.account_id, &row.key.service));
     let pooled = now.pool_sources.iter().map(|source| (&source.rule_id, &source.account_id, &source.service));
-    owned.chain(pooled).filter(|(rule, _, _)| unstable.contains(*rule)).map(|(_, account, service)| (account.clone(), service.clone())).collect()
+    owned
+        .chain(pooled)
+        .filter(|(rule, _, _)| unstable.contains(*rule))
+        .map(|(_, account, service)| (account.clone(), service.clone()))
+        .collect()
 }
 
 fn same_line_rule(now: &Configuration, period: Period, before: &Configuration, previous: Period, id: &str) -> bool {
@@ -119,7 +124,13 @@ fn same_line_rule(now: &Configuration, period: Period, before: &Configuration, p
 }
 
 /// Size effect, share effect, and the cause that the share effect counts as.
-fn pool_change<'a>(close: &Close<'a>, figures: &Previous<'a>, before: &Ledger<'a>, unit: &str, id: &str) -> (i128, i128, &'static str) {
+fn pool_change<'a>(
+    close: &Close<'a>,
+    figures: &Previous<'a>,
+    before: &Ledger<'a>,
+    unit: &str,
+    id: &str,
+) -> (i128, i128, &'static str) {
     let rows = |ledger: &Ledger<'a>| -> Vec<&'a LedgerRow> {
         ledger.rows_of(unit).iter().copied().filter(|row| row.key.pool_id == id).collect()
     };

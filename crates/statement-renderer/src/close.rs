@@ -14,9 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Why a statement cannot be made from a ledger. Each is a fault of the close, never of a name or a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
-    #[error("invoice `{invoice}`: the ledger's rows come to {ledger} minor units and the invoice to {payable}: the close does not reconcile, so no statement is printed")]
+    #[error(
+        "invoice `{invoice}`: the ledger's rows come to {ledger} minor units and the invoice to {payable}: the close does not reconcile, so no statement is printed"
+    )]
     InvoiceDiffers { invoice: String, ledger: i128, payable: i128 },
-    #[error("invoice `{invoice}` has ledger rows and no reconciliation line: the close does not reconcile, so no statement is printed")]
+    #[error(
+        "invoice `{invoice}` has ledger rows and no reconciliation line: the close does not reconcile, so no statement is printed"
+    )]
     InvoiceUnknown { invoice: String },
     #[error("`{unit}` is neither a unit of units.toml nor in the ledger; the units are: {known}")]
     NoUnit { unit: String, known: String },
@@ -221,9 +225,12 @@ impl<'a> Close<'a> {
 
     pub(crate) fn pool_name(&self, id: &str) -> String {
         let pools = &self.figures.configuration.pools;
-        pools.iter().find(|pool| pool.id == id && pool.effective.covers(self.figures.period)).map_or_else(|| id.to_owned(), |pool| {
-            if pool.name.is_empty() { id.to_owned() } else { pool.name.clone() }
-        })
+        pools.iter().find(|pool| pool.id == id && pool.effective.covers(self.figures.period)).map_or_else(
+            || id.to_owned(),
+            |pool| {
+                if pool.name.is_empty() { id.to_owned() } else { pool.name.clone() }
+            },
+        )
     }
 
     fn components(&self, rows: &[&LedgerRow]) -> Result<Vec<ComponentLine>, StatementError> {
@@ -285,7 +292,8 @@ impl<'a> Close<'a> {
     fn named_accounts(&self, unit: &str) -> Result<Vec<NamedLine>, StatementError> {
         let mut lines = self.named(unit, |row| row.key.account_id.clone())?;
         let rows = self.ledger.rows_of(unit);
-        let places: BTreeMap<&str, &str> = rows.iter().map(|row| (row.key.account_id.as_str(), row.key.ou_path.as_str())).collect();
+        let places: BTreeMap<&str, &str> =
+            rows.iter().map(|row| (row.key.account_id.as_str(), row.key.ou_path.as_str())).collect();
         for line in &mut lines {
             line.name = self.account_name(&line.id);
             line.place = places.get(line.id.as_str()).copied().unwrap_or_default().to_owned();
@@ -297,7 +305,13 @@ impl<'a> Close<'a> {
         let mut by_split: BTreeMap<(&str, &str, &str, &str, &str), Vec<&LedgerRow>> = BTreeMap::new();
         for row in self.ledger.rows_of(unit).iter().filter(|row| !row.key.pool_id.is_empty()) {
             let key = &row.key;
-            let split = (key.pool_id.as_str(), key.rule_id.as_str(), row.driver_unit.as_str(), row.driver_value.as_str(), row.share.as_str());
+            let split = (
+                key.pool_id.as_str(),
+                key.rule_id.as_str(),
+                row.driver_unit.as_str(),
+                row.driver_value.as_str(),
+                row.share.as_str(),
+            );
             by_split.entry(split).or_default().push(row);
         }
         let mut pools = Vec::with_capacity(by_split.len());
@@ -326,7 +340,12 @@ impl<'a> Close<'a> {
             rule: first.key.rule_id.clone(),
             key: key_word(&first.driver_unit).to_owned(),
             driver: first.driver_unit.clone(),
-            driver_unit: self.figures.configuration.drivers.get(&first.driver_unit).map_or_else(String::new, |driver| driver.unit.clone()),
+            driver_unit: self
+                .figures
+                .configuration
+                .drivers
+                .get(&first.driver_unit)
+                .map_or_else(String::new, |driver| driver.unit.clone()),
             driver_value: first.driver_value.clone(),
             driver_total: first.driver_total.clone(),
             share: first.share.clone(),
@@ -352,7 +371,11 @@ impl<'a> Close<'a> {
         let own_total = self.minor(own.values().copied().sum());
         let mut accounts = Vec::with_capacity(own.len());
         for (id, amount) in own {
-            accounts.push(NamedAmount { id: id.clone(), name: self.account_name(id), amount: cents("an account", self.minor(*amount))? });
+            accounts.push(NamedAmount {
+                id: id.clone(),
+                name: self.account_name(id),
+                amount: cents("an account", self.minor(*amount))?,
+            });
         }
         accounts.sort_by(|a, b| b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
         Ok(Some(Untagged {

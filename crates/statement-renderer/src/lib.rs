@@ -23,8 +23,8 @@ pub use csv::{COLUMNS, statement_csv};
 pub use preview::{Page, preview};
 pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;
-pub use summary::{SUMMARY_COLUMNS, SummaryData, data as summary_data, render as render_summary, summary_csv};
 pub use step::{Action, Context, Error, Event, Output, handle};
+pub use summary::{SUMMARY_COLUMNS, SummaryData, data as summary_data, render as render_summary, summary_csv};
 pub use template::{Template, TemplateError};
 
 use sha2::{Digest, Sha256};

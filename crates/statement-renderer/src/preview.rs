@@ -67,7 +67,8 @@ pub async fn preview(out: &Store, prefix: &str, page: &Page, renderer: &Renderer
         Page::Unit(id) => {
             let statement = close.statement(id)?;
             let units = close.units();
-            let unit = units.iter().find(|unit| unit.id == *id).ok_or_else(|| staging(format!("`{id}` is no unit of the close")))?;
+            let unit =
+                units.iter().find(|unit| unit.id == *id).ok_or_else(|| staging(format!("`{id}` is no unit of the close")))?;
             Ok(render_unit(renderer, &statement, statement_csv(&close, unit)?)?)
         }
     }

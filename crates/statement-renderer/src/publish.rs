@@ -79,7 +79,9 @@ pub enum Error {
     /// A cent, row or statement is off in the staged files: nothing was published.
     #[error("the staged close does not hold, nothing was published: {0}")]
     DoesNotReconcile(String),
-    #[error("{folder} holds the beginning of a close that was never committed and differs ({what}): remove that folder and run again")]
+    #[error(
+        "{folder} holds the beginning of a close that was never committed and differs ({what}): remove that folder and run again"
+    )]
     LeftOver { folder: String, what: String },
     #[error("{0} was signed with another key and never committed: publish with that key, or remove the folder and run again")]
     ForeignSignature(String),
@@ -145,7 +147,10 @@ impl Publication<'_> {
     }
 
     fn left_over(&self, what: impl std::fmt::Display) -> Error {
-        Error::LeftOver { folder: format!("{}/{}", self.context.closes, self.target.trim_end_matches('/')), what: what.to_string() }
+        Error::LeftOver {
+            folder: format!("{}/{}", self.context.closes, self.target.trim_end_matches('/')),
+            what: what.to_string(),
+        }
     }
 
     /// What stands already, if that ends the matter.
@@ -197,7 +202,8 @@ impl Publication<'_> {
             return Err(Error::DoesNotReconcile(findings.join("; ")));
         }
         let manifest = self.write_manifest(&from).await?;
-        let copies = entries.iter().zip(&digests).zip(&names).map(|((entry, digest), name)| self.copy(entry, &digest.sha256, name));
+        let copies =
+            entries.iter().zip(&digests).zip(&names).map(|((entry, digest), name)| self.copy(entry, &digest.sha256, name));
         stream::iter(copies.collect::<Vec<_>>()).buffer_unordered(PARALLEL).try_collect::<Vec<()>>().await?;
         let mut sums: Vec<(String, String)> =
             names.iter().zip(digests).map(|(name, digest)| ((*name).to_owned(), digest.sha256)).collect();
@@ -289,12 +295,8 @@ impl Publication<'_> {
                 sha256_hex(&self.context.closes.get(&key).await?)
             }
         };
-        let checkpoint = Checkpoint {
-            period: self.run.period,
-            close: self.facts.close.clone(),
-            sums: sha256_hex(sums.as_bytes()),
-            previous,
-        };
+        let checkpoint =
+            Checkpoint { period: self.run.period, close: self.facts.close.clone(), sums: sha256_hex(sums.as_bytes()), previous };
         self.put_same(CHECKPOINT, checkpoint.to_text().as_bytes()).await?;
         let signature = signer.sign(checkpoint.to_text().as_bytes());
         // Of two valid signatures the first stays.

@@ -42,7 +42,9 @@ pub enum SignerError {
         "the signing key would lie in {folder}, below {out}: a key beside the closes proves nothing; set APPORTION_KEY_DIR to a folder outside"
     )]
     BesideTheCloses { folder: String, out: String },
-    #[error("others can read the signing key {path} (mode {mode:03o}): run `chmod 600 {path}`, or make a new key if they may have")]
+    #[error(
+        "others can read the signing key {path} (mode {mode:03o}): run `chmod 600 {path}`, or make a new key if they may have"
+    )]
     Readable { path: String, mode: u32 },
     #[error("{path} is not a P-256 key in PEM: {why}")]
     NotAKey { path: String, why: String },

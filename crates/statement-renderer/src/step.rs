@@ -222,7 +222,8 @@ fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) 
     let close = Close::new(staged.figures())?;
     let known = &staged.facts.units;
     let shard = shard.unwrap_or(Shard { from: 0, to: known.len() });
-    let beyond = || staging(format!("the shard {}..{} lies beyond the {} units of close.json", shard.from, shard.to, known.len()));
+    let beyond =
+        || staging(format!("the shard {}..{} lies beyond the {} units of close.json", shard.from, shard.to, known.len()));
     let wanted = known.get(shard.from..shard.to).ok_or_else(beyond)?;
     let units = close.units();
     let units: Vec<&Unit> = units.iter().filter(|unit| wanted.contains(&unit.id)).collect();

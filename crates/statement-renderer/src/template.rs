@@ -16,7 +16,9 @@ pub enum TemplateError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{0}: a file name in a template must be UTF-8 without `\\`: rename it")]
     BadName(PathBuf),
-    #[error("the template lacks `{0}`: copy it from the package's own template, which `apportion render` uses without --template")]
+    #[error(
+        "the template lacks `{0}`: copy it from the package's own template, which `apportion render` uses without --template"
+    )]
     Missing(&'static str),
     #[error("{0}: the template is larger than 64 MiB: make its fonts and pictures smaller")]
     TooLarge(PathBuf),
@@ -78,7 +80,8 @@ impl Template {
                     if size > MAX_BYTES {
                         return Err(TemplateError::TooLarge(folder.to_path_buf()));
                     }
-                    let bytes = std::fs::read(&path).map_err(|source| TemplateError::Unreadable { path: path.clone(), source })?;
+                    let bytes =
+                        std::fs::read(&path).map_err(|source| TemplateError::Unreadable { path: path.clone(), source })?;
                     files.insert(relative, bytes);
                 }
             }

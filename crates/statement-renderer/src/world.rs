@@ -138,9 +138,9 @@ impl World for Page {
 
 fn absent(id: FileId) -> FileError {
     match id.root() {
-        VirtualRoot::Package(_) => {
-            FileError::Package(PackageError::Other(Some("a statement's template cannot load packages: copy the file into the template".into())))
-        }
+        VirtualRoot::Package(_) => FileError::Package(PackageError::Other(Some(
+            "a statement's template cannot load packages: copy the file into the template".into(),
+        ))),
         VirtualRoot::Project => FileError::NotFound(id.vpath().get_without_slash().into()),
     }
 }

@@ -101,7 +101,8 @@ fn a_thousand_statements() {
     let started = std::time::Instant::now();
     let mut bytes = 0;
     for shard in units.chunks(10) {
-        let rendered = statement_renderer::render_units(&close, &renderer, &shard.iter().collect::<Vec<_>>()).expect("statements");
+        let rendered =
+            statement_renderer::render_units(&close, &renderer, &shard.iter().collect::<Vec<_>>()).expect("statements");
         bytes += rendered.iter().map(|rendered| rendered.pdf.len() + rendered.csv.len()).sum::<usize>();
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -44,7 +44,10 @@ fn text_of(pdf: &[u8]) -> Option<String> {
 
 /// The statement's figures as people read them: no spaces, plain minus.
 fn squeezed(text: &str) -> String {
-    text.chars().filter(|character| !character.is_whitespace()).map(|character| if character == '−' { '-' } else { character }).collect()
+    text.chars()
+        .filter(|character| !character.is_whitespace())
+        .map(|character| if character == '−' { '-' } else { character })
+        .collect()
 }
 
 fn grouped(cents: i128) -> String {
@@ -130,7 +133,8 @@ fn the_page_says_what_the_csv_sums_to() {
 /// FinOps Foundation, "A Guide to Spreading Out Shared Cloud Costs": 12,000 of support over 50,000, 30,000 and 20,000.
 #[test]
 fn the_published_example_of_a_pool_reads_as_a_sentence() {
-    let weights = [("Engineering", 2_000_000), ("QA", 3_000_000), ("Sales", 5_000_000)].map(|(unit, cents)| (unit.to_owned(), cents));
+    let weights =
+        [("Engineering", 2_000_000), ("QA", 3_000_000), ("Sales", 5_000_000)].map(|(unit, cents)| (unit.to_owned(), cents));
     let mut rows: Vec<_> = weights.iter().map(|(unit, cents)| direct(unit, "1", "AmazonEC2", *cents)).collect();
     rows.extend(pooled("support", Component::Support, "effective_direct", 1_200_000, &weights, true));
     rows.sort();
@@ -149,7 +153,8 @@ fn the_published_example_of_a_pool_reads_as_a_sentence() {
     assert_eq!((statement.total, statement.summary.direct, statement.summary.pools), (5_600_000, 5_000_000, 600_000));
     if let Some(text) = text_of(&rendered.pdf) {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let sentence = "12,000.00 in all, shared by effective direct cost: yours is 50,000.00 of 100,000.00 = 50.0 %, so you pay 6,000.00.";
+        let sentence =
+            "12,000.00 in all, shared by effective direct cost: yours is 50,000.00 of 100,000.00 = 50.0 %, so you pay 6,000.00.";
         assert!(words.contains(sentence), "{words}");
         assert!(words.contains("56,000.00"));
     }
@@ -174,7 +179,9 @@ fn every_hostile_name_prints_and_none_is_interpreted() {
     check_against_csv(&rendered, &statement);
     let Some(text) = text_of(&rendered.pdf) else { return };
     let text = squeezed(&text);
-    for literal in ["#read(\"/etc/passwd\")", "#eval(\"1+1\")", "*bold*_emph_`code`$x^2$", "⟨U+202E⟩gnp.exe", "⟨U+0000⟩nulin⟨U+0000⟩side"] {
+    for literal in
+        ["#read(\"/etc/passwd\")", "#eval(\"1+1\")", "*bold*_emph_`code`$x^2$", "⟨U+202E⟩gnp.exe", "⟨U+0000⟩nulin⟨U+0000⟩side"]
+    {
         assert!(text.contains(&squeezed(literal)) || text.contains(&literal.replace(' ', "")[..12]), "the page lacks {literal}");
     }
     if let Some(rows) = csv_rows(&rendered.csv) {

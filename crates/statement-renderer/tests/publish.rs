@@ -26,9 +26,15 @@ async fn a_published_close_is_summed_signed_and_committed() {
     let folder = statement_folder(UNITS[1]);
     let other = statement_folder(UNITS[0]);
     let mut expected = vec![
-        "ledger.csv".to_owned(), "ledger.parquet".to_owned(), "manifest.json".to_owned(), "pools.csv".to_owned(),
-        "reconciliation.json".to_owned(), format!("{folder}/statement.csv"), format!("{folder}/statement.pdf"),
-        format!("{other}/statement.csv"), format!("{other}/statement.pdf"),
+        "ledger.csv".to_owned(),
+        "ledger.parquet".to_owned(),
+        "manifest.json".to_owned(),
+        "pools.csv".to_owned(),
+        "reconciliation.json".to_owned(),
+        format!("{folder}/statement.csv"),
+        format!("{folder}/statement.pdf"),
+        format!("{other}/statement.csv"),
+        format!("{other}/statement.pdf"),
     ];
     expected.sort();
     assert_eq!(listed, expected);
@@ -50,14 +56,13 @@ async fn stock_tools_agree() {
     let staged = Staged::new("2026-09", "aaaa").await;
     staged.publish().await.unwrap();
     let close = staged.out().join("closes/2026-09/aaaa");
-    let run = |tool: &str, arguments: &[&str]| {
-        match std::process::Command::new(tool).args(arguments).current_dir(&close).output() {
-            Ok(output) => Some(output),
-            Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "{tool} must be there in CI: {error}");
-                println!("SKIPPED {tool}: it is not installed here");
-                None
-            }
+    let run = |tool: &str, arguments: &[&str]| match std::process::Command::new(tool).args(arguments).current_dir(&close).output()
+    {
+        Ok(output) => Some(output),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "{tool} must be there in CI: {error}");
+            println!("SKIPPED {tool}: it is not installed here");
+            None
         }
     };
     let Some(sums) = run("sha256sum", &["--strict", "-c", "SHA256SUMS"]) else { return };
@@ -286,7 +291,9 @@ async fn a_cent_off_anywhere_publishes_nothing() {
 
 #[tokio::test]
 async fn the_beginning_of_another_close_in_the_way_is_named_and_left_alone() {
-    for (name, bytes) in [("ledger.csv", &b"other"[..]), ("extra.txt", b"x"), ("SHA256SUMS", b"x"), ("CHECKPOINT", b"x"), ("manifest.json", b"{}")] {
+    for (name, bytes) in
+        [("ledger.csv", &b"other"[..]), ("extra.txt", b"x"), ("SHA256SUMS", b"x"), ("CHECKPOINT", b"x"), ("manifest.json", b"{}")]
+    {
         let staged = Staged::new("2026-09", "aaaa").await;
         staged.work().put(&format!("closes/2026-09/aaaa/{name}"), bytes).await.unwrap();
         let error = staged.publish().await.unwrap_err();
@@ -344,7 +351,14 @@ async fn the_same_files_delivered_under_another_name_are_the_same_close() {
 fn a_checkpoint_is_exactly_its_text() {
     let text = "period 2026-09\nclose a\nsha256sums b\nprevious none\n";
     assert_eq!(Checkpoint::parse(text).unwrap().to_text(), text);
-    for wrong in ["", "period 2026-09\n", &text.replace("close a", "close"), &text.replace('\n', "\r\n"), &format!("{text}more x\n"), &text.replace("2026-09", "2026-9")] {
+    for wrong in [
+        "",
+        "period 2026-09\n",
+        &text.replace("close a", "close"),
+        &text.replace('\n', "\r\n"),
+        &format!("{text}more x\n"),
+        &text.replace("2026-09", "2026-9"),
+    ] {
         assert_eq!(Checkpoint::parse(wrong), None, "{wrong:?}");
     }
 }

@@ -105,7 +105,21 @@ async fn odd_keys_work(store: &Store, prefix: &str) -> Result<(), String> {
         let room = if 1024 - longest.len() - 1 - room == 1 { room - 1 } else { room };
         longest = format!("{longest}/{}", "k".repeat(room));
     }
-    let odd = [" lead", "trail ", "a b", "BILLING_PERIOD=2026-09", "a+b%2Fc", "'quo\"te", "$(x)", "*?[", "~", "-n", "e\u{301}", "日本", "..."];
+    let odd = [
+        " lead",
+        "trail ",
+        "a b",
+        "BILLING_PERIOD=2026-09",
+        "a+b%2Fc",
+        "'quo\"te",
+        "$(x)",
+        "*?[",
+        "~",
+        "-n",
+        "e\u{301}",
+        "日本",
+        "...",
+    ];
     for key in odd.iter().map(|name| format!("{prefix}/{name}")).chain([longest]) {
         good(store.put_once(&key, key.as_bytes()).await, "put_once of an odd key")?;
         require(good(store.get(&key).await, "get of an odd key")? == key.as_bytes(), "an odd key gives its own content")?;

@@ -17,7 +17,10 @@ fn key(column: TagColumn, name: &str, values: &[(&str, i128)]) -> TagKeyProfile 
         column,
         key: name.to_owned(),
         magnitude: values.iter().map(|(_, amount)| dollars(*amount)).sum(),
-        values: values.iter().map(|(value, amount)| TagValueProfile { value: (*value).to_owned(), magnitude: dollars(*amount), rows: 1 }).collect(),
+        values: values
+            .iter()
+            .map(|(value, amount)| TagValueProfile { value: (*value).to_owned(), magnitude: dollars(*amount), rows: 1 })
+            .collect(),
         values_left_out: 0,
     }
 }
@@ -88,7 +91,10 @@ fn a_tag_that_covers_far_more_wins_over_a_preferred_name() {
 
 #[test]
 fn without_an_owning_tag_each_account_is_a_unit() {
-    let tags = vec![key(TagColumn::Cur2ResourceTags, "user_env", &[("prod", 900)]), key(TagColumn::Cur2ResourceTags, "user_team", &[("x", 1)])];
+    let tags = vec![
+        key(TagColumn::Cur2ResourceTags, "user_env", &[("prod", 900)]),
+        key(TagColumn::Cur2ResourceTags, "user_team", &[("x", 1)]),
+    ];
     let configuration = load(&profile(&[("100000000001", "payer"), ("100000000002", "payer"), ("", "")], tags));
     assert_eq!(configuration.units.len(), 2);
     assert_eq!(configuration.line_rules.len(), 2);
@@ -115,9 +121,43 @@ fn several_currencies_are_closed_one_by_one() {
 fn hostile_values_each_find_their_unit() {
     let long = "x".repeat(256);
     let values = [
-        "=cmd|' /C calc'!A0", "a\"b", "a\\b", "two\nlines", "\u{202e}gpj.exe", "\u{0}nul", "__untagged__", "pool:network", "C", "C++", "C#",
-        "a-b", "a_b", "a b", "a.b", "a/b", "../../etc/passwd", "..", ".", "-", "+1", "@x", "\u{ff23}\u{ff23}-1", "CC-1", "Équipe", "équipe ", "部門",
-        "\u{1f680}", "P\u{430}yroll", "Payroll", "\u{feff}", "everyone", "#{read()}", "'; drop table bill; --", long.as_str(), "İstanbul", "ﬁ",
+        "=cmd|' /C calc'!A0",
+        "a\"b",
+        "a\\b",
+        "two\nlines",
+        "\u{202e}gpj.exe",
+        "\u{0}nul",
+        "__untagged__",
+        "pool:network",
+        "C",
+        "C++",
+        "C#",
+        "a-b",
+        "a_b",
+        "a b",
+        "a.b",
+        "a/b",
+        "../../etc/passwd",
+        "..",
+        ".",
+        "-",
+        "+1",
+        "@x",
+        "\u{ff23}\u{ff23}-1",
+        "CC-1",
+        "Équipe",
+        "équipe ",
+        "部門",
+        "\u{1f680}",
+        "P\u{430}yroll",
+        "Payroll",
+        "\u{feff}",
+        "everyone",
+        "#{read()}",
+        "'; drop table bill; --",
+        long.as_str(),
+        "İstanbul",
+        "ﬁ",
     ];
     let tags = vec![key(TagColumn::FocusTags, "cost\"center\n", &values.map(|value| (value, 25)))];
     let mut bill = profile(&[("100000000001", "=cmd()")], tags);

@@ -5,8 +5,7 @@ use apportion_core::money::Money;
 /// One cost unit in which rates and costs are computed: 1e-10 of the currency.
 pub const UNITS_PER_DOLLAR: i128 = 10_000_000_000;
 
-const POWERS: [f64; 16] =
-    [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+const POWERS: [f64; 16] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// `digits` / 10^`places`, with at most 15 significant digits, so that the nearest double prints back as this decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

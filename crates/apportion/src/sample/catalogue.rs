@@ -170,13 +170,10 @@ const DATABASE: Ladder = &[
 const CACHE: Ladder =
     &[("cache.t4g.small", 3_200), ("cache.r6g.large", 20_600), ("cache.r6g.xlarge", 41_100), ("cache.r6g.4xlarge", 164_300)];
 const FARGATE: Ladder = &[("1", 4_048), ("2", 8_096), ("4", 16_192), ("8", 32_384), ("16", 64_768), ("64", 259_072)];
-const WAREHOUSE: Ladder = &[("dc2.large", 25_000), ("ra3.xlplus", 108_600), ("ra3.4xlarge", 326_000), ("ra3.16xlarge", 1_304_000)];
-const SEARCH: Ladder = &[
-    ("t3.small.search", 3_600),
-    ("r6g.large.search", 16_700),
-    ("r6g.2xlarge.search", 66_900),
-    ("r6g.8xlarge.search", 267_600),
-];
+const WAREHOUSE: Ladder =
+    &[("dc2.large", 25_000), ("ra3.xlplus", 108_600), ("ra3.4xlarge", 326_000), ("ra3.16xlarge", 1_304_000)];
+const SEARCH: Ladder =
+    &[("t3.small.search", 3_600), ("r6g.large.search", 16_700), ("r6g.2xlarge.search", 66_900), ("r6g.8xlarge.search", 267_600)];
 const KAFKA: Ladder = &[("kafka.t3.small", 4_560), ("kafka.m5.large", 21_000), ("kafka.m5.4xlarge", 168_000)];
 const LEARNING: Ladder = &[
     ("ml.t3.medium", 5_000),
@@ -222,20 +219,40 @@ const DATABASE_RUN: Line = line(
 const DATABASE_LINES: &[Line] = &[
     DATABASE_RUN,
     also(
-        line("RDS:GP3-Storage", "CreateDBInstance:0014", "AmazonRDS", "Database Storage", "GB-Mo", "per GB-month of provisioned GP3 storage"),
+        line(
+            "RDS:GP3-Storage",
+            "CreateDBInstance:0014",
+            "AmazonRDS",
+            "Database Storage",
+            "GB-Mo",
+            "per GB-month of provisioned GP3 storage",
+        ),
         (115, 3),
         160,
         900,
     ),
     also(
-        line("RDS:ChargedBackupUsage", "CreateDBInstance", "AmazonRDS", "Storage Snapshot", "GB-Mo", "per additional GB-month of backup storage"),
+        line(
+            "RDS:ChargedBackupUsage",
+            "CreateDBInstance",
+            "AmazonRDS",
+            "Storage Snapshot",
+            "GB-Mo",
+            "per additional GB-month of backup storage",
+        ),
         (95, 3),
         45,
         500,
     ),
 ];
-const FARGATE_RUN: Line =
-    line("Fargate-vCPU-Hours:perCPU", "FargateTask", "AmazonECS", "Compute", "hours", "per vCPU per hour of AWS Fargate ({size} vCPU)");
+const FARGATE_RUN: Line = line(
+    "Fargate-vCPU-Hours:perCPU",
+    "FargateTask",
+    "AmazonECS",
+    "Compute",
+    "hours",
+    "per vCPU per hour of AWS Fargate ({size} vCPU)",
+);
 const FARGATE_LINES: &[Line] = &[
     FARGATE_RUN,
     also(
@@ -250,14 +267,7 @@ const LEARNING_LINES: &[Line] =
 
 /// Everything that the group uses. Coverage names plans and reservations by their index in `commitments`.
 pub const CATALOGUE: &[Entry] = &[
-    Entry {
-        price: Price::Hourly(GENERAL),
-        money: 1500,
-        rows: 130,
-        naming: Naming::Instance,
-        lines: INSTANCE_LINES,
-        ..EC2
-    },
+    Entry { price: Price::Hourly(GENERAL), money: 1500, rows: 130, naming: Naming::Instance, lines: INSTANCE_LINES, ..EC2 },
     Entry {
         price: Price::Hourly(COMMITTED),
         coverage: Coverage::SavingsPlans(&[0, 1, 2, 0, 1]),
@@ -288,7 +298,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::Analytics,
         naming: Naming::Instance,
         spikes: true,
-        lines: &[line("SpotUsage:", "RunInstances:SV001", "AmazonEC2", "Compute Instance", "Hrs", "per {size} Linux Spot Instance hour")],
+        lines: &[line(
+            "SpotUsage:",
+            "RunInstances:SV001",
+            "AmazonEC2",
+            "Compute Instance",
+            "Hrs",
+            "per {size} Linux Spot Instance hour",
+        )],
         ..EC2
     },
     Entry {
@@ -298,7 +315,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Volume,
         residual: true,
         hourly: false,
-        lines: &[line("EBS:VolumeUsage.gp3", "CreateVolume-Gp3", "AmazonEC2", "Storage", "GB-Mo", "per GB-month of General Purpose (gp3) provisioned storage")],
+        lines: &[line(
+            "EBS:VolumeUsage.gp3",
+            "CreateVolume-Gp3",
+            "AmazonEC2",
+            "Storage",
+            "GB-Mo",
+            "per GB-month of General Purpose (gp3) provisioned storage",
+        )],
         ..EC2
     },
     Entry {
@@ -308,7 +332,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Snapshot,
         residual: true,
         hourly: false,
-        lines: &[line("EBS:SnapshotUsage", "CreateSnapshot", "AmazonEC2", "Storage Snapshot", "GB-Mo", "per GB-month of snapshot data stored")],
+        lines: &[line(
+            "EBS:SnapshotUsage",
+            "CreateSnapshot",
+            "AmazonEC2",
+            "Storage Snapshot",
+            "GB-Mo",
+            "per GB-month of snapshot data stored",
+        )],
         ..EC2
     },
     Entry {
@@ -318,10 +349,24 @@ pub const CATALOGUE: &[Entry] = &[
         week: Week::Business,
         naming: Naming::Arn("ec2", "natgateway/"),
         spikes: true,
-        lines: &[line("NatGateway-Bytes", "NatGateway", "AmazonEC2", "NAT Gateway", "GB", "per GB Data Processed by NAT Gateways")],
+        lines: &[line(
+            "NatGateway-Bytes",
+            "NatGateway",
+            "AmazonEC2",
+            "NAT Gateway",
+            "GB",
+            "per GB Data Processed by NAT Gateways",
+        )],
         ..EC2
     },
-    Entry { price: Price::Hourly(DATABASE), money: 560, rows: 40, naming: Naming::Arn("rds", "db:"), lines: DATABASE_LINES, ..RDS },
+    Entry {
+        price: Price::Hourly(DATABASE),
+        money: 560,
+        rows: 40,
+        naming: Naming::Arn("rds", "db:"),
+        lines: DATABASE_LINES,
+        ..RDS
+    },
     Entry {
         price: Price::Hourly(DATABASE),
         coverage: Coverage::Reservation(1),
@@ -339,7 +384,14 @@ pub const CATALOGUE: &[Entry] = &[
         week: Week::Business,
         naming: Naming::Arn("rds", "cluster:"),
         spikes: true,
-        lines: &[line("Aurora:StorageIOUsage", "CreateDBInstance:0021", "AmazonRDS", "System Operation", "IOs", "per I/O request (Aurora)")],
+        lines: &[line(
+            "Aurora:StorageIOUsage",
+            "CreateDBInstance:0021",
+            "AmazonRDS",
+            "System Operation",
+            "IOs",
+            "per I/O request (Aurora)",
+        )],
         ..RDS
     },
     Entry {
@@ -353,9 +405,33 @@ pub const CATALOGUE: &[Entry] = &[
         spikes: true,
         hourly: false,
         lines: &[
-            line("TimedStorage-ByteHrs", "StandardStorage", "AmazonS3", "Storage", "GB-Mo", "per GB - first 50 TB / month of storage used"),
-            also(line("Requests-Tier1", "PutObject", "AmazonS3", "API Request", "Requests", "per PUT, COPY, POST, or LIST request"), (5, 6), 90, 650),
-            also(line("Requests-Tier2", "GetObject", "AmazonS3", "API Request", "Requests", "per GET or other request"), (4, 7), 0, 800),
+            line(
+                "TimedStorage-ByteHrs",
+                "StandardStorage",
+                "AmazonS3",
+                "Storage",
+                "GB-Mo",
+                "per GB - first 50 TB / month of storage used",
+            ),
+            also(
+                line(
+                    "Requests-Tier1",
+                    "PutObject",
+                    "AmazonS3",
+                    "API Request",
+                    "Requests",
+                    "per PUT, COPY, POST, or LIST request",
+                ),
+                (5, 6),
+                90,
+                650,
+            ),
+            also(
+                line("Requests-Tier2", "GetObject", "AmazonS3", "API Request", "Requests", "per GET or other request"),
+                (4, 7),
+                0,
+                800,
+            ),
             also(OUT, (9, 2), 120, 200),
         ],
         ..BASE
@@ -370,7 +446,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Bucket,
         residual: true,
         hourly: false,
-        lines: &[line("TimedStorage-GIR-ByteHrs", "GlacierInstantRetrievalStorage", "AmazonS3", "Storage", "GB-Mo", "per GB-Month of storage used in Glacier Instant Retrieval")],
+        lines: &[line(
+            "TimedStorage-GIR-ByteHrs",
+            "GlacierInstantRetrievalStorage",
+            "AmazonS3",
+            "Storage",
+            "GB-Mo",
+            "per GB-Month of storage used in Glacier Instant Retrieval",
+        )],
         ..BASE
     },
     Entry {
@@ -431,9 +514,40 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("dynamodb", "table/"),
         spikes: true,
         lines: &[
-            line("ReadRequestUnits", "PayPerRequestThroughput", "AmazonDynamoDB", "Amazon DynamoDB PayPerRequest Throughput", "ReadRequestUnits", "per read request unit"),
-            also(line("WriteRequestUnits", "PayPerRequestThroughput", "AmazonDynamoDB", "Amazon DynamoDB PayPerRequest Throughput", "WriteRequestUnits", "per write request unit"), (625, 9), 400, 900),
-            also(line("TimedStorage-ByteHrs", "StandardStorage", "AmazonDynamoDB", "Database Storage", "GB-Mo", "per GB-Month of storage used beyond first free 25 GB"), (25, 2), 250, 800),
+            line(
+                "ReadRequestUnits",
+                "PayPerRequestThroughput",
+                "AmazonDynamoDB",
+                "Amazon DynamoDB PayPerRequest Throughput",
+                "ReadRequestUnits",
+                "per read request unit",
+            ),
+            also(
+                line(
+                    "WriteRequestUnits",
+                    "PayPerRequestThroughput",
+                    "AmazonDynamoDB",
+                    "Amazon DynamoDB PayPerRequest Throughput",
+                    "WriteRequestUnits",
+                    "per write request unit",
+                ),
+                (625, 9),
+                400,
+                900,
+            ),
+            also(
+                line(
+                    "TimedStorage-ByteHrs",
+                    "StandardStorage",
+                    "AmazonDynamoDB",
+                    "Database Storage",
+                    "GB-Mo",
+                    "per GB-Month of storage used beyond first free 25 GB",
+                ),
+                (25, 2),
+                250,
+                800,
+            ),
         ],
         ..BASE
     },
@@ -444,7 +558,14 @@ pub const CATALOGUE: &[Entry] = &[
         money: 90,
         rows: 12,
         naming: Naming::Arn("elasticache", "cluster:"),
-        lines: &[line("NodeUsage:", "CreateCacheCluster:0002", "AmazonElastiCache", "Cache Instance", "Hrs", "per {size} node hour running Redis")],
+        lines: &[line(
+            "NodeUsage:",
+            "CreateCacheCluster:0002",
+            "AmazonElastiCache",
+            "Cache Instance",
+            "Hrs",
+            "per {size} node hour running Redis",
+        )],
         ..BASE
     },
     Entry {
@@ -456,7 +577,14 @@ pub const CATALOGUE: &[Entry] = &[
         rows: 10,
         place: Place::Production,
         naming: Naming::Arn("elasticache", "cluster:"),
-        lines: &[line("NodeUsage:", "CreateCacheCluster:0002", "AmazonElastiCache", "Cache Instance", "Hrs", "per {size} node hour running Redis")],
+        lines: &[line(
+            "NodeUsage:",
+            "CreateCacheCluster:0002",
+            "AmazonElastiCache",
+            "Cache Instance",
+            "Hrs",
+            "per {size} node hour running Redis",
+        )],
         ..BASE
     },
     Entry {
@@ -469,7 +597,19 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("redshift", "cluster:"),
         lines: &[
             line("Node:", "RunComputeNode:0001", "AmazonRedshift", "Compute Instance", "Hrs", "per Redshift {size} node hour"),
-            also(line("RMS:ra3", "RunComputeNode:0001", "AmazonRedshift", "Redshift Managed Storage", "GB-Mo", "per GB-month of managed storage"), (24, 3), 120, 900),
+            also(
+                line(
+                    "RMS:ra3",
+                    "RunComputeNode:0001",
+                    "AmazonRedshift",
+                    "Redshift Managed Storage",
+                    "GB-Mo",
+                    "per GB-month of managed storage",
+                ),
+                (24, 3),
+                120,
+                900,
+            ),
         ],
         ..BASE
     },
@@ -480,7 +620,14 @@ pub const CATALOGUE: &[Entry] = &[
         money: 140,
         rows: 12,
         naming: Naming::Arn("es", "domain/"),
-        lines: &[line("ESInstance:", "ESDomain", "AmazonES", "Amazon OpenSearch Service Instance", "Hrs", "per {size} instance hour")],
+        lines: &[line(
+            "ESInstance:",
+            "ESDomain",
+            "AmazonES",
+            "Amazon OpenSearch Service Instance",
+            "Hrs",
+            "per {size} instance hour",
+        )],
         ..BASE
     },
     Entry {
@@ -491,7 +638,14 @@ pub const CATALOGUE: &[Entry] = &[
         rows: 8,
         place: Place::SharedServices,
         naming: Naming::Arn("kafka", "cluster/"),
-        lines: &[line("Kafka.", "RunBroker", "AmazonMSK", "Managed Streaming for Apache Kafka", "hours", "per {size} broker hour")],
+        lines: &[line(
+            "Kafka.",
+            "RunBroker",
+            "AmazonMSK",
+            "Managed Streaming for Apache Kafka",
+            "hours",
+            "per {size} broker hour",
+        )],
         ..BASE
     },
     Entry {
@@ -502,7 +656,14 @@ pub const CATALOGUE: &[Entry] = &[
         rows: 14,
         week: Week::Business,
         naming: Naming::Arn("kinesis", "stream/"),
-        lines: &[line("Storage-ShardHour", "shardHourStorage", "AmazonKinesis", "Kinesis Streams", "ShardHour", "per shard hour")],
+        lines: &[line(
+            "Storage-ShardHour",
+            "shardHourStorage",
+            "AmazonKinesis",
+            "Kinesis Streams",
+            "ShardHour",
+            "per shard hour",
+        )],
         ..BASE
     },
     Entry {
@@ -516,7 +677,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("glue", "job/"),
         spikes: true,
         hourly: false,
-        lines: &[line("ETL-DPU-Hour", "Jobrun", "AWSGlue", "AWS Glue", "DPU-Hour", "per Data Processing Unit-Hour for AWS Glue ETL job")],
+        lines: &[line(
+            "ETL-DPU-Hour",
+            "Jobrun",
+            "AWSGlue",
+            "AWS Glue",
+            "DPU-Hour",
+            "per Data Processing Unit-Hour for AWS Glue ETL job",
+        )],
         ..BASE
     },
     Entry {
@@ -530,7 +698,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("athena", "workgroup/"),
         spikes: true,
         hourly: false,
-        lines: &[line("DataScannedInTB", "ExecuteQuery", "AmazonAthena", "Athena Queries", "Terabytes", "per Terabyte of data scanned")],
+        lines: &[line(
+            "DataScannedInTB",
+            "ExecuteQuery",
+            "AmazonAthena",
+            "Athena Queries",
+            "Terabytes",
+            "per Terabyte of data scanned",
+        )],
         ..BASE
     },
     Entry {
@@ -543,7 +718,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::Analytics,
         naming: Naming::Arn("elasticmapreduce", "cluster/"),
         spikes: true,
-        lines: &[line("BoxUsage:m6i.4xlarge", "RunInstances", "ElasticMapReduce", "Elastic Map Reduce Instance", "Hrs", "per hour for EMR m6i.4xlarge")],
+        lines: &[line(
+            "BoxUsage:m6i.4xlarge",
+            "RunInstances",
+            "ElasticMapReduce",
+            "Elastic Map Reduce Instance",
+            "Hrs",
+            "per hour for EMR m6i.4xlarge",
+        )],
         ..BASE
     },
     Entry {
@@ -580,7 +762,12 @@ pub const CATALOGUE: &[Entry] = &[
         spikes: true,
         lines: &[
             line("InputTokenCount", "InvokeModel", "AmazonBedrock", "Amazon Bedrock", "1K tokens", "per 1K input tokens"),
-            also(line("OutputTokenCount", "InvokeModel", "AmazonBedrock", "Amazon Bedrock", "1K tokens", "per 1K output tokens"), (15, 6), 700, 1000),
+            also(
+                line("OutputTokenCount", "InvokeModel", "AmazonBedrock", "Amazon Bedrock", "1K tokens", "per 1K output tokens"),
+                (15, 6),
+                700,
+                1000,
+            ),
         ],
         ..BASE
     },
@@ -595,8 +782,27 @@ pub const CATALOGUE: &[Entry] = &[
         spikes: true,
         hourly: false,
         lines: &[
-            line("DataProcessing-Bytes", "PutLogEvents", "AmazonCloudWatch", "Data Payload", "GB", "per GB custom log data ingested in Standard log class"),
-            also(line("TimedStorage-ByteHrs", "HourlyStorageMetering", "AmazonCloudWatch", "Storage Snapshot", "GB-Mo", "per GB-mo of log storage"), (3, 2), 0, 700),
+            line(
+                "DataProcessing-Bytes",
+                "PutLogEvents",
+                "AmazonCloudWatch",
+                "Data Payload",
+                "GB",
+                "per GB custom log data ingested in Standard log class",
+            ),
+            also(
+                line(
+                    "TimedStorage-ByteHrs",
+                    "HourlyStorageMetering",
+                    "AmazonCloudWatch",
+                    "Storage Snapshot",
+                    "GB-Mo",
+                    "per GB-mo of log storage",
+                ),
+                (3, 2),
+                0,
+                700,
+            ),
         ],
         ..BASE
     },
@@ -610,7 +816,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("cloudtrail", "trail/"),
         taggable: false,
         hourly: false,
-        lines: &[line("DataEventsRecorded", "None", "AWSCloudTrail", "Management Tools - AWS CloudTrail Data Events Recorded", "Events", "per data event recorded")],
+        lines: &[line(
+            "DataEventsRecorded",
+            "None",
+            "AWSCloudTrail",
+            "Management Tools - AWS CloudTrail Data Events Recorded",
+            "Events",
+            "per data event recorded",
+        )],
         ..BASE
     },
     Entry {
@@ -622,7 +835,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::Anywhere,
         taggable: false,
         hourly: false,
-        lines: &[line("ConfigurationItemRecorded", "None", "AWSConfig", "Management Tools - AWS Config", "ConfigurationItemRecorded", "per Configuration Item recorded")],
+        lines: &[line(
+            "ConfigurationItemRecorded",
+            "None",
+            "AWSConfig",
+            "Management Tools - AWS Config",
+            "ConfigurationItemRecorded",
+            "per Configuration Item recorded",
+        )],
         ..BASE
     },
     Entry {
@@ -634,7 +854,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::Security,
         naming: Naming::Arn("guardduty", "detector/"),
         hourly: false,
-        lines: &[line("PaidEventsAnalyzed", "", "AmazonGuardDuty", "Security Services", "Events", "per event analyzed by Amazon GuardDuty")],
+        lines: &[line(
+            "PaidEventsAnalyzed",
+            "",
+            "AmazonGuardDuty",
+            "Security Services",
+            "Events",
+            "per event analyzed by Amazon GuardDuty",
+        )],
         ..BASE
     },
     Entry {
@@ -707,7 +934,14 @@ pub const CATALOGUE: &[Entry] = &[
         week: Week::Business,
         naming: Naming::Arn("apigateway", "/restapis/"),
         spikes: true,
-        lines: &[line("ApiGatewayRequest", "ApiGatewayRequest", "AmazonApiGateway", "Amazon API Gateway", "Requests", "per API request received")],
+        lines: &[line(
+            "ApiGatewayRequest",
+            "ApiGatewayRequest",
+            "AmazonApiGateway",
+            "Amazon API Gateway",
+            "Requests",
+            "per API request received",
+        )],
         ..BASE
     },
     Entry {
@@ -718,8 +952,27 @@ pub const CATALOGUE: &[Entry] = &[
         rows: 34,
         naming: Naming::Arn("elasticloadbalancing", "loadbalancer/app/"),
         lines: &[
-            line("LoadBalancerUsage", "LoadBalancing:Application", "AWSELB", "Load Balancer-Application", "Hrs", "per Application LoadBalancer-hour"),
-            also(line("LCUUsage", "LoadBalancing:Application", "AWSELB", "Load Balancer-Application", "LCU-Hrs", "per used Application load balancer capacity unit-hour"), (8, 3), 350, 900),
+            line(
+                "LoadBalancerUsage",
+                "LoadBalancing:Application",
+                "AWSELB",
+                "Load Balancer-Application",
+                "Hrs",
+                "per Application LoadBalancer-hour",
+            ),
+            also(
+                line(
+                    "LCUUsage",
+                    "LoadBalancing:Application",
+                    "AWSELB",
+                    "Load Balancer-Application",
+                    "LCU-Hrs",
+                    "per used Application load balancer capacity unit-hour",
+                ),
+                (8, 3),
+                350,
+                900,
+            ),
         ],
         ..BASE
     },
@@ -732,7 +985,14 @@ pub const CATALOGUE: &[Entry] = &[
         week: Week::Business,
         place: Place::Network,
         naming: Naming::Arn("ec2", "transit-gateway-attachment/"),
-        lines: &[line("TransitGateway-Bytes", "TransitGatewayVPC", "AmazonVPC", "AWS Transit Gateway", "GB", "per GB Data Processed by Transit Gateway")],
+        lines: &[line(
+            "TransitGateway-Bytes",
+            "TransitGatewayVPC",
+            "AmazonVPC",
+            "AWS Transit Gateway",
+            "GB",
+            "per GB Data Processed by Transit Gateway",
+        )],
         ..BASE
     },
     Entry {
@@ -754,7 +1014,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::Network,
         naming: Naming::Arn("directconnect", "dxcon/"),
         lines: &[
-            line("PortUsage:10G", "DirectConnectPortUsage", "AWSDirectConnect", "Direct Connect", "Hrs", "per hour of 10 Gbps port"),
+            line(
+                "PortUsage:10G",
+                "DirectConnectPortUsage",
+                "AWSDirectConnect",
+                "Direct Connect",
+                "Hrs",
+                "per hour of 10 Gbps port",
+            ),
             also(OUT, (2, 2), 300, 1000),
         ],
         ..BASE
@@ -779,7 +1046,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::ContactCenter,
         naming: Naming::WorkSpace,
         hourly: false,
-        lines: &[line("AW-HW-2", "AlwaysOn", "AmazonWorkSpaces", "Enterprise Applications", "WorkSpace-Months", "per month for Standard AlwaysOn WorkSpace")],
+        lines: &[line(
+            "AW-HW-2",
+            "AlwaysOn",
+            "AmazonWorkSpaces",
+            "Enterprise Applications",
+            "WorkSpace-Months",
+            "per month for Standard AlwaysOn WorkSpace",
+        )],
         ..BASE
     },
     Entry {
@@ -793,7 +1067,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("connect", "instance/"),
         spikes: true,
         hourly: false,
-        lines: &[line("end-customer-mins", "end-customer-mins", "AmazonConnect", "Contact Center", "Minute", "per minute of Amazon Connect service usage")],
+        lines: &[line(
+            "end-customer-mins",
+            "end-customer-mins",
+            "AmazonConnect",
+            "Contact Center",
+            "Minute",
+            "per minute of Amazon Connect service usage",
+        )],
         ..BASE
     },
     Entry {
@@ -816,7 +1097,14 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("backup", "backup-vault:"),
         residual: true,
         hourly: false,
-        lines: &[line("WarmStorage-ByteHrs-EBS", "Storage", "AWSBackup", "AWS Backup Storage", "GB-Mo", "per GB-Month of warm backup storage")],
+        lines: &[line(
+            "WarmStorage-ByteHrs-EBS",
+            "Storage",
+            "AWSBackup",
+            "AWS Backup Storage",
+            "GB-Mo",
+            "per GB-Month of warm backup storage",
+        )],
         ..BASE
     },
     Entry {
@@ -827,8 +1115,20 @@ pub const CATALOGUE: &[Entry] = &[
         rows: 6,
         naming: Naming::Arn("transfer", "server/"),
         lines: &[
-            line("ProtocolHours", "SFTP:S3", "AWSTransfer", "AWS Transfer Family", "Hourly", "per hour that an SFTP endpoint is enabled"),
-            also(line("UploadBytes", "SFTP:S3", "AWSTransfer", "AWS Transfer Family", "GigaBytes", "per GB uploaded over SFTP"), (4, 2), 200, 900),
+            line(
+                "ProtocolHours",
+                "SFTP:S3",
+                "AWSTransfer",
+                "AWS Transfer Family",
+                "Hourly",
+                "per hour that an SFTP endpoint is enabled",
+            ),
+            also(
+                line("UploadBytes", "SFTP:S3", "AWSTransfer", "AWS Transfer Family", "GigaBytes", "per GB uploaded over SFTP"),
+                (4, 2),
+                200,
+                900,
+            ),
         ],
         ..BASE
     },
@@ -842,8 +1142,20 @@ pub const CATALOGUE: &[Entry] = &[
         naming: Naming::Arn("cloudfront", "distribution/"),
         spikes: true,
         lines: &[
-            line("US-DataTransfer-Out-Bytes", "GET", "AmazonCloudFront", "Data Transfer", "GB", "per GB - first 10 TB / month data transfer out to internet"),
-            also(line("US-Requests-Tier2-HTTPS", "GET", "AmazonCloudFront", "Request", "Requests", "per HTTPS request"), (1, 6), 0, 1000),
+            line(
+                "US-DataTransfer-Out-Bytes",
+                "GET",
+                "AmazonCloudFront",
+                "Data Transfer",
+                "GB",
+                "per GB - first 10 TB / month data transfer out to internet",
+            ),
+            also(
+                line("US-Requests-Tier2-HTTPS", "GET", "AmazonCloudFront", "Request", "Requests", "per HTTPS request"),
+                (1, 6),
+                0,
+                1000,
+            ),
         ],
         ..BASE
     },
@@ -868,7 +1180,14 @@ pub const CATALOGUE: &[Entry] = &[
         place: Place::SharedServices,
         naming: Naming::Arn("fsx", "file-system/"),
         hourly: false,
-        lines: &[line("Storage.MultiAZ:SSD", "CreateFileSystem:Windows", "AmazonFSx", "Storage", "GB-Mo", "per GB-month of Multi-AZ SSD storage")],
+        lines: &[line(
+            "Storage.MultiAZ:SSD",
+            "CreateFileSystem:Windows",
+            "AmazonFSx",
+            "Storage",
+            "GB-Mo",
+            "per GB-month of Multi-AZ SSD storage",
+        )],
         ..BASE
     },
 ];

@@ -87,7 +87,13 @@ impl<'a> ChargeWriter<'a> {
     }
 
     /// A template of an account with a key of its own.
-    fn template(&mut self, account: usize, product: &'static str, line_type: &'static str, description: impl Into<Text>) -> Template {
+    fn template(
+        &mut self,
+        account: usize,
+        product: &'static str,
+        line_type: &'static str,
+        description: impl Into<Text>,
+    ) -> Template {
         self.next_key = mix(self.next_key, 1);
         let mut template = account_template(self.next_key, &self.plan.accounts[account], self.invoice_ids);
         template.set(TextColumn::Product, product).set(TextColumn::LineType, line_type).set(TextColumn::Description, description);
@@ -147,7 +153,8 @@ impl<'a> ChargeWriter<'a> {
             if name == "AmazonS3" {
                 let total: i128 = by_day.iter().sum();
                 let cost = Amount::of_units(-(total * PRIVATE_RATE / 100_000));
-                let template = self.template(account, name, "PrivateRateDiscount", "Private rate discount: S3 storage and requests");
+                let template =
+                    self.template(account, name, "PrivateRateDiscount", "Private rate discount: S3 storage and requests");
                 self.push(invoice, template, "PrivateRateDiscount", WHOLE_MONTH, Line::discount(cost));
                 taken += cost.money().units();
             }
@@ -174,18 +181,24 @@ impl<'a> ChargeWriter<'a> {
             let used = Amount::of_units(used[days].iter().sum::<i128>() / 100);
             let commitment = fee(plan.commitment);
             let cost = fee(plan.recurring);
-            self.push_again(Invoice::Main, number, "SavingsPlanRecurringFee", interval, Line {
-                amount: Amount::new(hours as i64, 0),
-                cost,
-                effective: Amount::of_units(commitment.units() - used.units()),
-                blended: true,
-                more: vec![
-                    (Column::PlanTotalCommitment, commitment),
-                    (Column::PlanUsedCommitment, used),
-                    (Column::PlanAmortizedForPeriod, fee(plan.amortized)),
-                    (Column::PlanRecurringForPeriod, cost),
-                ],
-            });
+            self.push_again(
+                Invoice::Main,
+                number,
+                "SavingsPlanRecurringFee",
+                interval,
+                Line {
+                    amount: Amount::new(hours as i64, 0),
+                    cost,
+                    effective: Amount::of_units(commitment.units() - used.units()),
+                    blended: true,
+                    more: vec![
+                        (Column::PlanTotalCommitment, commitment),
+                        (Column::PlanUsedCommitment, used),
+                        (Column::PlanAmortizedForPeriod, fee(plan.amortized)),
+                        (Column::PlanRecurringForPeriod, cost),
+                    ],
+                },
+            );
             let off = Amount::of_units(-(cost.units() * EDP / 1000));
             if !off.is_zero() {
                 self.push_again(Invoice::Main, discount, "EdpDiscount", interval, Line::discount(off));
@@ -240,19 +253,25 @@ impl<'a> ChargeWriter<'a> {
         );
         let mut template = self.template(owner, product, "RIFee", description);
         reservation_columns(&mut template, &reservation, product, service);
-        self.push(Invoice::Main, template, "RIFee", WHOLE_MONTH, Line {
-            amount: Amount::of_units(hours * UNITS_PER_DOLLAR),
-            cost,
-            effective: Amount::of_units(unused_amortized.units() + unused_recurring.units()),
-            blended: true,
-            more: vec![
-                (Column::ReservationAmortizedForPeriod, fee(reservation.amortized, hours)),
-                (Column::ReservationUnusedAmortized, unused_amortized),
-                (Column::ReservationUnusedRecurring, unused_recurring),
-                (Column::ReservationUnusedQuantity, Amount::of_units(unused * UNITS_PER_DOLLAR)),
-                (Column::ReservationUpfrontValue, fee(reservation.amortized, term_hours(reservation.years))),
-            ],
-        });
+        self.push(
+            Invoice::Main,
+            template,
+            "RIFee",
+            WHOLE_MONTH,
+            Line {
+                amount: Amount::of_units(hours * UNITS_PER_DOLLAR),
+                cost,
+                effective: Amount::of_units(unused_amortized.units() + unused_recurring.units()),
+                blended: true,
+                more: vec![
+                    (Column::ReservationAmortizedForPeriod, fee(reservation.amortized, hours)),
+                    (Column::ReservationUnusedAmortized, unused_amortized),
+                    (Column::ReservationUnusedRecurring, unused_recurring),
+                    (Column::ReservationUnusedQuantity, Amount::of_units(unused * UNITS_PER_DOLLAR)),
+                    (Column::ReservationUpfrontValue, fee(reservation.amortized, term_hours(reservation.years))),
+                ],
+            },
+        );
         let mut basis = cost.money().units();
         if !cost.is_zero() {
             let off = Amount::of_units(-(cost.units() * EDP / 1000));
@@ -302,7 +321,13 @@ impl<'a> ChargeWriter<'a> {
             if number == 0 {
                 template.resource_tags = vec![(Cow::Borrowed("user_cost_center"), Cow::Borrowed(unit.id))];
             }
-            self.push(self.invoice_of(account), template, "FlatRateSubscription", WHOLE_MONTH, Line::charge(Amount::new(cents, 2)));
+            self.push(
+                self.invoice_of(account),
+                template,
+                "FlatRateSubscription",
+                WHOLE_MONTH,
+                Line::charge(Amount::new(cents, 2)),
+            );
             *self.taxable.entry((account, "AmazonCloudFront".to_owned())).or_default() += i128::from(cents) * 10_000_000_000;
         }
     }
@@ -341,7 +366,12 @@ impl<'a> ChargeWriter<'a> {
         let key = mix(purpose(self.plan.seed, "credits"), self.plan.month_key(&self.month.month));
         let mut dice = Dice::new(key);
         let total = self.month.target * CREDITS / 10_000;
-        let parts = [("AmazonEC2", "MAP2.0 migration credit", 45), ("AmazonRDS", "MAP2.0 migration credit", 25), ("AmazonBedrock", "AWS Promotional Credit: generative AI", 20), ("AmazonS3", "AWS Credit for service event", 10)];
+        let parts = [
+            ("AmazonEC2", "MAP2.0 migration credit", 45),
+            ("AmazonRDS", "MAP2.0 migration credit", 25),
+            ("AmazonBedrock", "AWS Promotional Credit: generative AI", 20),
+            ("AmazonS3", "AWS Credit for service event", 10),
+        ];
         for (product, text, percent) in parts {
             let account = self.workload(&mut dice);
             let cost = Amount::of_units(-(total * percent / 100 * (930 + i128::from(dice.below(141))) / 1000));
@@ -359,9 +389,10 @@ impl<'a> ChargeWriter<'a> {
         let key = mix(purpose(self.plan.seed, "refunds"), self.plan.month_key(&self.month.month));
         let mut dice = Dice::new(key);
         let total = self.month.target * REFUNDS / 10_000;
-        for (product, percent, text) in
-            [("AmazonEC2", 60, "Refund for data transfer billed in error"), ("AmazonRedshift", 40, "Refund: service level agreement")]
-        {
+        for (product, percent, text) in [
+            ("AmazonEC2", 60, "Refund for data transfer billed in error"),
+            ("AmazonRedshift", 40, "Refund: service level agreement"),
+        ] {
             let account = self.workload(&mut dice);
             let cost = Amount::cents_of_units(-(total * percent / 100));
             let template = self.template(account, product, "Refund", text);
@@ -391,7 +422,13 @@ impl<'a> ChargeWriter<'a> {
         let mut template = self.template(0, plan.product, "Refund", text);
         self.plan_columns(&mut template, &plan, "Refund");
         let interval = self.intervals.day(10);
-        self.push(Invoice::Refund, template, "Refund", interval, Line { effective: Amount::ZERO, ..Line::discount(fee.negated()) });
+        self.push(
+            Invoice::Refund,
+            template,
+            "Refund",
+            interval,
+            Line { effective: Amount::ZERO, ..Line::discount(fee.negated()) },
+        );
     }
 
     /// Two sellers: a monthly contract and metered use by day, some of it tagged.
@@ -415,7 +452,10 @@ impl<'a> ChargeWriter<'a> {
             accounts.dedup();
             for (number, account) in accounts.iter().enumerate() {
                 let mut template = self.template(*account, product, "Usage", format!("{name}: hosts and ingested events"));
-                template.set(TextColumn::UsageType, "SoftwareUsage:Units").set(TextColumn::Unit, "Units").set(TextColumn::Term, "OnDemand");
+                template
+                    .set(TextColumn::UsageType, "SoftwareUsage:Units")
+                    .set(TextColumn::Unit, "Units")
+                    .set(TextColumn::Term, "OnDemand");
                 let unit = &UNITS[self.plan.accounts[*account].unit];
                 if number % 4 != 3 {
                     template.resource_tags = vec![(Cow::Borrowed("user_cost_center"), Cow::Borrowed(unit.id))];
@@ -435,7 +475,13 @@ impl<'a> ChargeWriter<'a> {
         for (interval, days) in self.slots(self.month.daily_fees) {
             let part: i64 = self.month.day_shares[1][days].iter().sum();
             let cost = Amount::of_units(share * i128::from(part) / 1_000_000 * (950 + i128::from(dice.below(101))) / 1000);
-            self.push_again(invoice, number, "Usage", interval, Line { amount: Amount::of_units(cost.units() * 4), ..Line::charge(cost) });
+            self.push_again(
+                invoice,
+                number,
+                "Usage",
+                interval,
+                Line { amount: Amount::of_units(cost.units() * 4), ..Line::charge(cost) },
+            );
             cash += cost.money().units();
         }
         cash
@@ -456,7 +502,8 @@ impl<'a> ChargeWriter<'a> {
         for (tier, within, permille) in tiers(charges) {
             let text = format!("AWS Support (Enterprise): {} % of monthly AWS usage, tier {}", permille / 10, tier + 1);
             let mut template = self.template(0, "AWSSupportEnterprise", "Fee", text);
-            template.set(TextColumn::ServiceCode, "AWSSupportEnterprise").product_name = Cow::Borrowed("AWS Support (Enterprise)");
+            template.set(TextColumn::ServiceCode, "AWSSupportEnterprise").product_name =
+                Cow::Borrowed("AWS Support (Enterprise)");
             let cost = Amount::cents_of_units(within * permille / 1000);
             self.push(Invoice::Main, template, "Fee", WHOLE_MONTH, Line::charge(cost));
         }

@@ -9,8 +9,8 @@ use super::random::{base32, mix};
 use arrow_array::builder::StringBuilder;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, MapArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
-    new_null_array,
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, MapArray, RecordBatch, StringArray, StructArray,
+    TimestampMillisecondArray, new_null_array,
 };
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
@@ -199,7 +199,9 @@ pub fn schema() -> SchemaRef {
                 Kind::Interval | Kind::Text(_) => dictionary(),
                 Kind::Start | Kind::End | Kind::PeriodStart | Kind::PeriodEnd => timestamp(),
                 Kind::Amount(_) | Kind::NullAmount => DataType::Float64,
-                Kind::ResourceTags | Kind::Tags | Kind::CostCategory | Kind::Product => DataType::Map(map_field(dictionary()), false),
+                Kind::ResourceTags | Kind::Tags | Kind::CostCategory | Kind::Product => {
+                    DataType::Map(map_field(dictionary()), false)
+                }
                 Kind::Discount => DataType::Map(map_field(DataType::Float64), false),
             };
             Field::new(name, kind, true)

@@ -112,9 +112,7 @@ pub fn invoices(month: &MonthPlan, ids: &[String], previous: Option<&[String]>, 
 
 /// Truth of a month: exact sums by invoice and by line type.
 pub fn month_truth(month: &MonthPlan, ids: &[String], totals: &Totals) -> Value {
-    let sums = |unblended: Money, effective: Money, rows: u64| {
-        json!({"rows": rows, "unblended": unblended.to_fixed(), "effective": effective.to_fixed()})
-    };
+    let sums = |unblended: Money, effective: Money, rows: u64| json!({"rows": rows, "unblended": unblended.to_fixed(), "effective": effective.to_fixed()});
     let mut by_invoice = Map::new();
     for invoice in Invoice::ALL {
         let (sum, _) = totals.of_invoice(invoice);

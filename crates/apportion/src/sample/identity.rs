@@ -190,7 +190,8 @@ fn tags(
     }
     if knows_owner && dice.chance(420) {
         let key = if dice.chance(800) { "user_business_unit" } else { "user_bu" };
-        let value = if dice.chance(850) { Cow::Borrowed(unit.business_unit) } else { Cow::Owned(unit.business_unit.to_lowercase()) };
+        let value =
+            if dice.chance(850) { Cow::Borrowed(unit.business_unit) } else { Cow::Owned(unit.business_unit.to_lowercase()) };
         list.push((key, value));
     }
     if knows_owner && dice.chance(520) {

@@ -102,7 +102,11 @@ impl fmt::Display for SampleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for month in &self.months {
             let cents = Money::minor_to_string(month.unblended.round_to_minor(2), 2);
-            writeln!(f, "{}  {} lines, {} files, {} invoices, {cents} USD", month.period, month.rows, month.files, month.invoices)?;
+            writeln!(
+                f,
+                "{}  {} lines, {} files, {} invoices, {cents} USD",
+                month.period, month.rows, month.files, month.invoices
+            )?;
         }
         writeln!(f, "bill          {}", self.bill.display())?;
         writeln!(f, "organization  {}", self.organization.display())?;

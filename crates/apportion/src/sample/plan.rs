@@ -1,6 +1,7 @@
 //! How much of everything: counts of resources for the wanted number of lines, budgets for the wanted total, sizes of
 //! instances and commitments, and the spikes. Integers only; computed before the first line is written.
 
+use super::SampleOptions;
 use super::amount::UNITS_PER_DOLLAR;
 use super::calendar::{Month, Week};
 use super::catalogue::{CATALOGUE, Coverage, Entry, Ladder, Price, product_indexes};
@@ -8,7 +9,6 @@ use super::commitments::{Reservation, SavingsPlan, reservations, savings_plans};
 use super::company::{Account, Role, accounts};
 use super::population::{Population, Series};
 use super::random::{Dice, mix, purpose};
-use super::SampleOptions;
 use std::collections::BTreeSet;
 
 /// Target of the last month in dollars, before upfront purchases: 3.04 million, with which the bill is about 3.1 million.

@@ -28,8 +28,20 @@ impl Schedule {
     pub const fn hours(self, weekend: bool) -> i128 {
         match self {
             Schedule::Always => 24,
-            Schedule::WeekDays => if weekend { 0 } else { 24 },
-            Schedule::OfficeHours => if weekend { 0 } else { 12 },
+            Schedule::WeekDays => {
+                if weekend {
+                    0
+                } else {
+                    24
+                }
+            }
+            Schedule::OfficeHours => {
+                if weekend {
+                    0
+                } else {
+                    12
+                }
+            }
         }
     }
 
@@ -113,12 +125,7 @@ impl Population {
                 (place, list)
             })
             .collect();
-        Population {
-            counts: vec![0; CATALOGUE.len()],
-            hourly: vec![0; CATALOGUE.len()],
-            key: purpose(seed, "series"),
-            choices,
-        }
+        Population { counts: vec![0; CATALOGUE.len()], hourly: vec![0; CATALOGUE.len()], key: purpose(seed, "series"), choices }
     }
 
     fn account(&self, place: Place, dice: &mut Dice) -> usize {

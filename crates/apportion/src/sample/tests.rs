@@ -112,7 +112,9 @@ impl Read<'_> {
             "SavingsPlanNegation" => (zero, zero, zero),
             "SavingsPlanUpfrontFee" => (zero, zero, cash),
             "Fee" if !self.text("reservation_reservation_a_r_n").is_empty() => (zero, zero, cash),
-            "Refund" if self.text("line_item_line_item_description").starts_with("Refund for one-time fee for Savings Plan ID") => {
+            "Refund"
+                if self.text("line_item_line_item_description").starts_with("Refund for one-time fee for Savings Plan ID") =>
+            {
                 (zero, zero, cash)
             }
             "RIFee" => (
@@ -144,7 +146,9 @@ type Sums = BTreeMap<String, (u64, Money, Money)>;
 fn truth(value: &Value, name: &str) -> Sums {
     let money = |value: &Value| value.as_str().unwrap().parse().unwrap();
     let entries = value[name].as_object().unwrap().iter();
-    entries.map(|(key, sum)| (key.clone(), (sum["rows"].as_u64().unwrap(), money(&sum["unblended"]), money(&sum["effective"])))).collect()
+    entries
+        .map(|(key, sum)| (key.clone(), (sum["rows"].as_u64().unwrap(), money(&sum["unblended"]), money(&sum["effective"]))))
+        .collect()
 }
 
 fn json(path: &Path) -> Value {
@@ -169,7 +173,10 @@ fn same_options_give_the_same_bytes_on_any_number_of_threads() {
     let other = digests(&other);
     let differs = |name: &&String| other.get(*name) != made[0].get(*name);
     let same: Vec<&String> = made[0].keys().filter(|name| !differs(name)).collect();
-    assert!(same.iter().all(|name| name.ends_with("headcount.csv") || name.ends_with("units.csv") || name.ends_with("Manifest.json")), "{same:?}");
+    assert!(
+        same.iter().all(|name| name.ends_with("headcount.csv") || name.ends_with("units.csv") || name.ends_with("Manifest.json")),
+        "{same:?}"
+    );
 }
 
 #[test]
@@ -198,7 +205,9 @@ fn truth_is_what_a_reader_of_the_bill_adds_up() {
         each_line(&batches(&report.bill, period["period"].as_str().unwrap()), |line| {
             let cash = line.money("line_item_unblended_cost");
             let (effective, true_up, upfront) = line.measures();
-            for (sums, key) in [(&mut types, line.text("line_item_line_item_type")), (&mut invoices, line.text("bill_invoice_id"))] {
+            for (sums, key) in
+                [(&mut types, line.text("line_item_line_item_type")), (&mut invoices, line.text("bill_invoice_id"))]
+            {
                 let sum = sums.entry(key.to_owned()).or_default();
                 *sum = (sum.0 + 1, sum.1 + cash, sum.2 + effective);
             }
@@ -350,7 +359,12 @@ fn the_organization_is_a_tree_with_every_account_of_the_bill() {
             .collect(),
         accounts: list("Accounts")
             .iter()
-            .map(|one| Account { id: text(one, "Id"), name: text(one, "Name"), parent_id: text(one, "ParentId"), state: text(one, "State") })
+            .map(|one| Account {
+                id: text(one, "Id"),
+                name: text(one, "Name"),
+                parent_id: text(one, "ParentId"),
+                state: text(one, "State"),
+            })
             .collect(),
     };
     let snapshot = snapshot.checked().unwrap();
@@ -411,6 +425,7 @@ fn a_folder_that_holds_anything_else_is_left_alone() {
     fs::write(&file, "").unwrap();
     let error = run(&options(500, 6, 1, &file), &mut |_| ()).unwrap_err().to_string();
     assert!(error.contains("is not a folder"), "{error}");
-    let names: Vec<String> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let names: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(names.len(), 2, "nothing is left beside the sample: {names:?}");
 }

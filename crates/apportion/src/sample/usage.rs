@@ -223,7 +223,9 @@ impl BlockWriter<'_> {
                 }
                 live.templates[member][number] = batch.template(template);
             }
-            if member == 0 && let Mode::Plan(index) = mode {
+            if member == 0
+                && let Mode::Plan(index) = mode
+            {
                 live.negation = batch.template(self.negation(base, series, size, index));
             }
         }
@@ -352,14 +354,18 @@ impl BlockWriter<'_> {
             Mode::Plan(index) => {
                 let rate = live.size.map_or(0, |size| covered_rate(size.rate, self.plan.plans[index].price));
                 let effective = Amount::of_units(rate * first.hours * 100_000);
-                batch.push(template, slot.interval, &[
-                    usage,
-                    (Column::Unblended, cost),
-                    (Column::Blended, cost),
-                    (Column::PublicCost, cost),
-                    (Column::PlanEffective, effective),
-                    (Column::PlanRate, Amount::new(rate as i64, 5)),
-                ]);
+                batch.push(
+                    template,
+                    slot.interval,
+                    &[
+                        usage,
+                        (Column::Unblended, cost),
+                        (Column::Blended, cost),
+                        (Column::PublicCost, cost),
+                        (Column::PlanEffective, effective),
+                        (Column::PlanRate, Amount::new(rate as i64, 5)),
+                    ],
+                );
                 self.totals.line(live.invoice, "SavingsPlanCoveredUsage", cost, effective);
                 self.totals.plan_used[index][slot.day] += effective.money().units();
                 live.effective[member] += effective.money();
@@ -369,15 +375,19 @@ impl BlockWriter<'_> {
                 let reservation = &self.plan.reservations[index];
                 let fee = |rate: i128| Amount::of_units(rate * first.hours * 100_000);
                 let effective = fee(reservation.amortized + reservation.recurring);
-                batch.push(template, slot.interval, &[
-                    usage,
-                    (Column::Unblended, Amount::ZERO),
-                    (Column::Blended, Amount::ZERO),
-                    (Column::PublicCost, cost),
-                    (Column::ReservationEffective, effective),
-                    (Column::ReservationRecurringForUsage, fee(reservation.recurring)),
-                    (Column::ReservationAmortizedForUsage, fee(reservation.amortized)),
-                ]);
+                batch.push(
+                    template,
+                    slot.interval,
+                    &[
+                        usage,
+                        (Column::Unblended, Amount::ZERO),
+                        (Column::Blended, Amount::ZERO),
+                        (Column::PublicCost, cost),
+                        (Column::ReservationEffective, effective),
+                        (Column::ReservationRecurringForUsage, fee(reservation.recurring)),
+                        (Column::ReservationAmortizedForUsage, fee(reservation.amortized)),
+                    ],
+                );
                 self.totals.line(live.invoice, "DiscountedUsage", Amount::ZERO, effective);
                 self.totals.reservation_hours[index] += first.hours;
                 live.effective[member] += effective.money();
@@ -389,7 +399,8 @@ impl BlockWriter<'_> {
     fn further_line(&mut self, live: &mut Live, member: usize, number: usize, first: First, slot: Slot, batch: &mut Batch) {
         let line = &live.series.entry().lines[number];
         let month = self.plan.month_key(&self.month.month);
-        let draw = mix(live.series.key, (number as u64 * 8 + member as u64 + 1) * 7_919 + u64::from(slot.interval) * 104_729 + month);
+        let draw =
+            mix(live.series.key, (number as u64 * 8 + member as u64 + 1) * 7_919 + u64::from(slot.interval) * 104_729 + month);
         let (cost, usual) = if line.share == 0 {
             // requests by the handful: digits beyond the tenth decimal, some beyond the twelfth
             let places = [10, 11, 12, 13, 14][(draw % 5) as usize];
@@ -397,16 +408,23 @@ impl BlockWriter<'_> {
             (amount, amount)
         } else {
             let factor = i128::from(line.share) * noise(draw, 120);
-            (Amount::of_units((first.cost * factor / 1_000_000).max(1)), Amount::of_units((first.usual * factor / 1_000_000).max(1)))
+            (
+                Amount::of_units((first.cost * factor / 1_000_000).max(1)),
+                Amount::of_units((first.usual * factor / 1_000_000).max(1)),
+            )
         };
         let (digits, places) = line.rate;
         let amount = cost.money().units() / 100 * 10i128.pow(u32::from(places)) / i128::from(digits.max(1));
-        batch.push(live.templates[member][number], slot.interval, &[
-            (Column::UsageAmount, Amount::of_units(amount)),
-            (Column::Unblended, cost),
-            (Column::Blended, cost),
-            (Column::PublicCost, cost),
-        ]);
+        batch.push(
+            live.templates[member][number],
+            slot.interval,
+            &[
+                (Column::UsageAmount, Amount::of_units(amount)),
+                (Column::Unblended, cost),
+                (Column::Blended, cost),
+                (Column::PublicCost, cost),
+            ],
+        );
         self.usage_line(live, member, slot.day, cost, usual, first.spike);
     }
 

@@ -60,7 +60,12 @@ pub(super) fn run_on(
     }
 }
 
-fn make(threads: usize, options: &SampleOptions, root: &Path, progress: &mut dyn FnMut(&str)) -> Result<SampleReport, SampleError> {
+fn make(
+    threads: usize,
+    options: &SampleOptions,
+    root: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<SampleReport, SampleError> {
     let periods = months_until(options.period, options.months);
     let plan = Plan::new(options, &periods);
     write_json(&root.join("organization.json"), &organization(&plan.accounts, options.seed))?;

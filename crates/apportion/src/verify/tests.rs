@@ -116,7 +116,9 @@ async fn a_signature_that_is_none_does_not_hold_even_without_a_key() {
 
 #[tokio::test]
 async fn an_edited_earlier_close_breaks_the_chain() {
-    for (name, bytes) in [("CHECKPOINT", None), ("SHA256SUMS", Some(&b"x"[..])), ("manifest.json", Some(b"{}")), ("CHECKPOINT", Some(b"x"))] {
+    for (name, bytes) in
+        [("CHECKPOINT", None), ("SHA256SUMS", Some(&b"x"[..])), ("manifest.json", Some(b"{}")), ("CHECKPOINT", Some(b"x"))]
+    {
         let staged = published().await;
         let path = staged.out().join("closes/2026-08/aaaa").join(name);
         match bytes {

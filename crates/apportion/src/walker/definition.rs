@@ -143,8 +143,12 @@ fn holds(test: &Test, input: &Value) -> Result<bool, String> {
             NumberTest::Greater => found > *wanted,
         }),
         Test::Present(path, wanted) => path.get(input, &Value::Null).is_some() == *wanted,
-        Test::And(tests) => tests.iter().map(|test| holds(test, input)).collect::<Result<Vec<_>, _>>()?.into_iter().all(|held| held),
-        Test::Or(tests) => tests.iter().map(|test| holds(test, input)).collect::<Result<Vec<_>, _>>()?.into_iter().any(|held| held),
+        Test::And(tests) => {
+            tests.iter().map(|test| holds(test, input)).collect::<Result<Vec<_>, _>>()?.into_iter().all(|held| held)
+        }
+        Test::Or(tests) => {
+            tests.iter().map(|test| holds(test, input)).collect::<Result<Vec<_>, _>>()?.into_iter().any(|held| held)
+        }
         Test::Not(test) => !holds(test, input)?,
     })
 }
@@ -240,10 +244,9 @@ fn state(place: &str, value: Value) -> Result<State, Wrong> {
         "Wait" => Kind::Wait { seconds: wait(&mut fields)? },
         "Pass" => Kind::Pass { result: fields.values.remove("Result") },
         "Succeed" => Kind::Succeed,
-        "Fail" => Kind::Fail {
-            error: fields.text_or_path("Error", "ErrorPath")?,
-            cause: fields.text_or_path("Cause", "CausePath")?,
-        },
+        "Fail" => {
+            Kind::Fail { error: fields.text_or_path("Error", "ErrorPath")?, cause: fields.text_or_path("Cause", "CausePath")? }
+        }
         other => return wrong(&fields.at("Type"), format!("`{other}` is not a state type that this walker runs")),
     };
     if matches!(kind, Kind::Pass { result: Some(_) }) && shape.parameters.is_some() {
@@ -272,7 +275,9 @@ fn task(fields: &mut Fields, shape: &Shape) -> Result<Task, Wrong> {
         Some(Template::Fixed(Value::String(name))) => name.strip_prefix("${").and_then(|name| name.strip_suffix('}')),
         _ => None,
     };
-    let is_name = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
     let Some(function) = function.filter(is_name) else {
         return wrong(&format!("{place}.FunctionName"), "expected `${name}`, the name in snake case");
     };

@@ -86,7 +86,8 @@ pub(crate) fn put(data: Value, path: Option<&Path>, result: Value) -> Result<Val
                 if at.is_null() {
                     *at = Value::Object(Map::new());
                 }
-                let object = at.as_object_mut().ok_or_else(|| format!("ResultPath `{path}`: there is no object to put `{name}` in"))?;
+                let object =
+                    at.as_object_mut().ok_or_else(|| format!("ResultPath `{path}`: there is no object to put `{name}` in"))?;
                 object.entry(name.as_str()).or_insert(Value::Null)
             }
             Step::Index(index) => {

@@ -182,10 +182,16 @@ async fn retriers_count_apart_as_in_the_developer_guide() {
 
 #[tokio::test]
 async fn backoff_is_capped_and_a_success_ends_it() {
-    let state = |attempts: u32| task("third_time", json!({}), json!({ "End": true, "Retry": [{
+    let state = |attempts: u32| {
+        task(
+            "third_time",
+            json!({}),
+            json!({ "End": true, "Retry": [{
         "ErrorEquals": ["Store"], "IntervalSeconds": 10, "BackoffRate": 10, "MaxDelaySeconds": 30,
         "MaxAttempts": attempts, "JitterStrategy": "FULL"
-    }] }));
+    }] }),
+        )
+    };
     let enough = run(one(state(4)), json!({})).await;
     assert_eq!((output(&enough)["Payload"].clone(), enough.slept), (json!("done"), vec![10.0, 30.0]));
     let too_few = run(one(state(1)), json!({})).await;
@@ -217,16 +223,18 @@ async fn an_error_that_nobody_catches_ends_the_execution_by_its_name() {
 
 #[tokio::test]
 async fn a_map_keeps_order_and_its_limit() {
-    let map = |limit: u64| json!({
-        "StartAt": "Each", "States": { "Each": {
-            "Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": limit, "ResultPath": "$.outputs", "End": true,
-            "ItemSelector": { "value.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "of.$": "$.name" },
-            "ItemProcessor": { "ProcessorConfig": { "Mode": "INLINE" }, "StartAt": "Work", "States": {
-                "Work": task("slow_echo", json!({ "value.$": "$.value" }), json!({ "ResultPath": "$.got", "Next": "Done" })),
-                "Done": { "Type": "Pass", "Parameters": { "index.$": "$.index", "of.$": "$.of", "got.$": "$.got.Payload" }, "End": true }
+    let map = |limit: u64| {
+        json!({
+            "StartAt": "Each", "States": { "Each": {
+                "Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": limit, "ResultPath": "$.outputs", "End": true,
+                "ItemSelector": { "value.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "of.$": "$.name" },
+                "ItemProcessor": { "ProcessorConfig": { "Mode": "INLINE" }, "StartAt": "Work", "States": {
+                    "Work": task("slow_echo", json!({ "value.$": "$.value" }), json!({ "ResultPath": "$.got", "Next": "Done" })),
+                    "Done": { "Type": "Pass", "Parameters": { "index.$": "$.index", "of.$": "$.of", "got.$": "$.got.Payload" }, "End": true }
+                } }
             } }
-        } }
-    });
+        })
+    };
     for limit in [1, 2, 0] {
         let machine = Machine::parse("map", &map(limit).to_string()).unwrap();
         let functions = Functions::default();
@@ -260,12 +268,17 @@ async fn a_map_fails_with_the_error_of_its_item_and_runs_nothing_on_an_empty_lis
 
 #[tokio::test]
 async fn a_task_and_an_execution_that_take_too_long_time_out() {
-    let task_limit = one(task("hang", json!({}), json!({ "TimeoutSeconds": 1, "End": true, "Retry": [
+    let task_limit = one(task(
+        "hang",
+        json!({}),
+        json!({ "TimeoutSeconds": 1, "End": true, "Retry": [
         { "ErrorEquals": ["States.TaskFailed"] }
-    ] })));
+    ] }),
+    ));
     let first = run(task_limit, json!({})).await;
     assert_eq!((failed(&first).0, first.calls.len()), ("States.Timeout", 1), "TaskFailed does not mean a timeout");
-    let mut whole = one(task("hang", json!({}), json!({ "End": true, "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Only" }] })));
+    let mut whole =
+        one(task("hang", json!({}), json!({ "End": true, "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Only" }] })));
     whole["TimeoutSeconds"] = json!(1);
     assert_eq!(failed(&run(whole, json!({})).await).0, "States.Timeout");
 }
@@ -302,7 +315,8 @@ fn what_the_walker_would_not_honour_is_refused_with_its_place() {
         state["End"] = json!(true);
         one(state)
     };
-    let parameters = |parameters: Value| json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters });
+    let parameters =
+        |parameters: Value| json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters });
     let good = task("echo", json!({}), json!({}));
     let with = |name: &str, value: Value| {
         let mut state = good.clone();

@@ -51,7 +51,8 @@ pub(super) fn assign(rows: &mut [LedgerRow], controls: &[Control], minor_exponen
         let total = totals.get(&invoice).copied().unwrap_or(0);
         let sums: Vec<Money> = units.values().map(|lines| lines.iter().map(|line| rows[*line].cash).sum()).collect();
         let place = format!("invoice `{}`", invoice.invoice_id);
-        let error = |place: String, total: i128, amounts: &[Money]| CentsError { place, total, sum: amounts.iter().copied().sum() };
+        let error =
+            |place: String, total: i128, amounts: &[Money]| CentsError { place, total, sum: amounts.iter().copied().sum() };
         let shares = largest_remainder_minor(total, &sums, minor_exponent).ok_or_else(|| error(place.clone(), total, &sums))?;
         for ((unit, lines), share) in units.iter().zip(shares) {
             let amounts: Vec<Money> = lines.iter().map(|line| rows[*line].cash).collect();

@@ -40,7 +40,12 @@ pub(super) struct Weights {
 fn is_charge(component: Component) -> bool {
     !matches!(
         component,
-        Component::Discount | Component::Tax | Component::Credit | Component::Refund | Component::Rounding | Component::Adjustment
+        Component::Discount
+            | Component::Tax
+            | Component::Credit
+            | Component::Refund
+            | Component::Rounding
+            | Component::Adjustment
     )
 }
 
@@ -78,13 +83,7 @@ pub(super) fn positive_sum(weights: &[i128]) -> i128 {
 
 /// The record of a share of money-like weights.
 pub(super) fn split_of(weight: i128, total: i128, unit: &'static str) -> Split {
-    Split {
-        value: plain(weight),
-        total: plain(total),
-        unit,
-        unit_name: String::new(),
-        share: ratio(weight.max(0), total),
-    }
+    Split { value: plain(weight), total: plain(total), unit, unit_name: String::new(), share: ratio(weight.max(0), total) }
 }
 
 /// Money units as the shortest plain decimal.

@@ -67,11 +67,17 @@ pub enum Note {
 pub enum AllocateError {
     #[error("rules.toml: nothing says what to do with `{0}`: add [special.{0}]")]
     NoSpecialRule(Component),
-    #[error("rules.toml: money goes to the pool `{pool}`, which is not in force in {period}: extend its from/to or point the rule elsewhere")]
+    #[error(
+        "rules.toml: money goes to the pool `{pool}`, which is not in force in {period}: extend its from/to or point the rule elsewhere"
+    )]
     NoPool { pool: String, period: Period },
-    #[error("rules.toml: pool `{pool}`: neither its key nor its fallback gives any target a positive weight; give it targets or another fallback")]
+    #[error(
+        "rules.toml: pool `{pool}`: neither its key nor its fallback gives any target a positive weight; give it targets or another fallback"
+    )]
     NoWeight { pool: String },
-    #[error("drivers/{period}/{driver}.csv lacks a line for {missing}, which pool `{pool}` shares with: add it (0 if it takes no part)")]
+    #[error(
+        "drivers/{period}/{driver}.csv lacks a line for {missing}, which pool `{pool}` shares with: add it (0 if it takes no part)"
+    )]
     DriverLacks { pool: String, driver: String, period: Period, missing: String },
     #[error("drivers/{period}/{driver}.csv is missing: pool `{pool}` is split by it")]
     NoDriver { pool: String, driver: String, period: Period },
@@ -79,7 +85,9 @@ pub enum AllocateError {
     MinimumsTooHigh { pool: String, sum: Money, magnitude: Money },
     #[error("rules.toml: pool `{pool}`: the caps sum to {sum}, less than the pool's {magnitude}: raise them or exempt a unit")]
     CapsTooLow { pool: String, sum: Money, magnitude: Money },
-    #[error("rules.toml: pool `{pool}`: the caps leave {rest} that only units of weight 0 could take: raise the caps or name a fallback")]
+    #[error(
+        "rules.toml: pool `{pool}`: the caps leave {rest} that only units of weight 0 could take: raise the caps or name a fallback"
+    )]
     CapsLeaveRest { pool: String, rest: Money },
     #[error("rules.toml: pool `{pool}` feeds `{target}`, which is split before it: a pool may feed later pools only")]
     FeedsEarlier { pool: String, target: String },
@@ -580,7 +588,11 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
 }
 
 /// Sums portions by ledger key and gives them their cents.
-fn ledger_rows(inputs: &Inputs<'_>, direct: Vec<Portion>, pooled: Vec<(Portion, String)>) -> Result<Vec<LedgerRow>, AllocateError> {
+fn ledger_rows(
+    inputs: &Inputs<'_>,
+    direct: Vec<Portion>,
+    pooled: Vec<(Portion, String)>,
+) -> Result<Vec<LedgerRow>, AllocateError> {
     let paths = inputs.org.ou_paths();
     let mut sums: BTreeMap<LedgerKey, LedgerRow> = BTreeMap::new();
     let all = direct.into_iter().map(|portion| (portion, String::new())).chain(pooled);

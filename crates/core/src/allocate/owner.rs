@@ -115,9 +115,9 @@ impl<'a> Finder<'a> {
 
     fn under(&self, ou_paths: &BTreeSet<String>, account_id: &str) -> bool {
         let path = self.paths.get(account_id).map(String::as_str).unwrap_or(UNKNOWN);
-        ou_paths.iter().any(|wanted| {
-            path == wanted || path.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
+        ou_paths
+            .iter()
+            .any(|wanted| path == wanted || path.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('/')))
     }
 
     fn tag_is(&self, row: &RollupRow, dimension: &str, values: &BTreeSet<String>) -> bool {

@@ -92,10 +92,7 @@ pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut V
     if let Some(pool) = contents.into_keys().next() {
         return Err(AllocateError::NoPool { pool, period: inputs.period });
     }
-    let sources = sources
-        .into_iter()
-        .map(|(source, (cash, effective))| PoolSource { cash, effective, ..source })
-        .collect();
+    let sources = sources.into_iter().map(|(source, (cash, effective))| PoolSource { cash, effective, ..source }).collect();
     Ok(Pooled { portions, sources })
 }
 

@@ -117,15 +117,11 @@ pub fn usage(owner: &str, amount: &str) -> RollupRow {
 }
 
 pub fn controls_of(rows: &[RollupRow], invoices: Option<&[InvoiceTotal]>) -> Vec<Control> {
-    let how =
-        Comparison { family: family(rows), minor_exponent: 2, tolerance: None, tax_tolerance: None, provisional: false };
+    let how = Comparison { family: family(rows), minor_exponent: 2, tolerance: None, tax_tolerance: None, provisional: false };
     controls(rows, invoices, &how).controls
 }
 
-pub fn try_run(
-    rows: &[RollupRow],
-    configuration: &Configuration,
-) -> Result<Allocation, apportion_core::allocate::AllocateError> {
+pub fn try_run(rows: &[RollupRow], configuration: &Configuration) -> Result<Allocation, apportion_core::allocate::AllocateError> {
     let controls = controls_of(rows, None);
     run_with(rows, configuration, &controls)
 }
@@ -151,10 +147,7 @@ pub fn run(rows: &[RollupRow], configuration: &Configuration) -> Allocation {
 }
 
 /// Sum over the rows that a filter takes: cash, effective, cents.
-pub fn sum(
-    allocation: &Allocation,
-    keep: impl Fn(&apportion_core::ledger::LedgerRow) -> bool,
-) -> (Money, Money, i128) {
+pub fn sum(allocation: &Allocation, keep: impl Fn(&apportion_core::ledger::LedgerRow) -> bool) -> (Money, Money, i128) {
     let mut total = (Money::ZERO, Money::ZERO, 0);
     for row in allocation.rows.iter().filter(|row| keep(row)) {
         total.0 += row.cash;

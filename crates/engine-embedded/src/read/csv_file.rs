@@ -79,8 +79,10 @@ impl CsvFile {
         let mut record = ByteRecord::new();
         reader.read_byte_record(&mut record).map_err(|error| csv_error(path, 1, &error))?;
         let position = |wanted: &Wanted| self.columns.iter().position(|name| name.eq_ignore_ascii_case(wanted.column.name));
-        let fields: Vec<Field> =
-            wanted.iter().map(|wanted| Field::new(wanted.column.name.to_ascii_lowercase(), wanted.data_type.clone(), true)).collect();
+        let fields: Vec<Field> = wanted
+            .iter()
+            .map(|wanted| Field::new(wanted.column.name.to_ascii_lowercase(), wanted.data_type.clone(), true))
+            .collect();
         Ok(CsvBatches {
             path: path.to_owned(),
             reader,
@@ -162,7 +164,9 @@ fn amount_message(cell: &[u8], error: DecimalError) -> String {
             "`{}` is not a decimal number — write digits with one point, such as -1234.5 or 6.1E-7, without currency signs or separators",
             shown(cell)
         ),
-        DecimalError::TooLarge => format!("`{}` is beyond 1e15, which no bill line can cost — look for a shifted column", shown(cell)),
+        DecimalError::TooLarge => {
+            format!("`{}` is beyond 1e15, which no bill line can cost — look for a shifted column", shown(cell))
+        }
     }
 }
 

@@ -72,11 +72,8 @@ impl MapBuilder {
     /// The array of what was appended; the builder is empty again.
     pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         let fields = vec![Field::new("key", dictionary_type(), false), Field::new("value", dictionary_type(), true)];
-        let entries = StructArray::try_new(
-            fields.into(),
-            vec![Arc::new(self.keys.finish()), Arc::new(self.values.finish())],
-            None,
-        )?;
+        let entries =
+            StructArray::try_new(fields.into(), vec![Arc::new(self.keys.finish()), Arc::new(self.values.finish())], None)?;
         let offsets = OffsetBuffer::new(std::mem::replace(&mut self.offsets, vec![0]).into());
         let nulls = NullBuffer::from(std::mem::take(&mut self.valid));
         self.entries = 0;

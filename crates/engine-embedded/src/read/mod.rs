@@ -54,9 +54,8 @@ pub(crate) fn dictionary(array: &ArrayRef) -> Option<&DictionaryArray<Int32Type>
 
 /// The map type that every reader gives.
 pub(crate) fn map_type() -> DataType {
-    let entries = DataType::Struct(
-        vec![Field::new("key", dictionary_type(), false), Field::new("value", dictionary_type(), true)].into(),
-    );
+    let entries =
+        DataType::Struct(vec![Field::new("key", dictionary_type(), false), Field::new("value", dictionary_type(), true)].into());
     DataType::Map(Arc::new(Field::new("entries", entries, false)), false)
 }
 
@@ -151,13 +150,7 @@ impl Source {
             .iter()
             .map(|column| Field::new(column.name.to_ascii_lowercase(), arrow_type(column.kind, amount), true))
             .collect();
-        Ok(Source {
-            format: table.format,
-            files,
-            amount,
-            schema: Arc::new(Schema::new(fields)),
-            warnings: Arc::default(),
-        })
+        Ok(Source { format: table.format, files, amount, schema: Arc::new(Schema::new(fields)), warnings: Arc::default() })
     }
 
     pub fn units(&self) -> Vec<Unit> {

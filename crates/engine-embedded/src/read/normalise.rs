@@ -37,10 +37,13 @@ impl Cells<'_> {
 
     fn amount(&self, index: usize, shown: impl std::fmt::Display, error: DecimalError) -> BillError {
         match error {
-            DecimalError::NotANumber => self.value(index, format!("`{shown}` is not an amount — ask the exporter for the right value")),
-            DecimalError::TooLarge => {
-                self.value(index, format!("`{shown}` is beyond 1e15, which no bill line can cost — ask the exporter for the right value"))
+            DecimalError::NotANumber => {
+                self.value(index, format!("`{shown}` is not an amount — ask the exporter for the right value"))
             }
+            DecimalError::TooLarge => self.value(
+                index,
+                format!("`{shown}` is beyond 1e15, which no bill line can cost — ask the exporter for the right value"),
+            ),
         }
     }
 }
@@ -60,7 +63,8 @@ pub(crate) fn normalise(array: &ArrayRef, wanted: &Wanted, cells: &Cells<'_>) ->
 
 fn cast(array: &ArrayRef, to: &DataType, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(array, to, &options).map_err(|error| BillError::corrupt(cells.file, format!("column {}: {error}", cells.column)))
+    cast_with_options(array, to, &options)
+        .map_err(|error| BillError::corrupt(cells.file, format!("column {}: {error}", cells.column)))
 }
 
 fn text(array: &ArrayRef, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
@@ -143,9 +147,7 @@ fn each<T: ArrowPrimitiveType>(
     let mut out = Vec::with_capacity(array.len());
     for (index, value) in array.iter().enumerate() {
         out.push(match value {
-            Some(value) => {
-                convert(value).map_err(|error| cells.amount(index, format_args!("{value:?}"), error))?
-            }
+            Some(value) => convert(value).map_err(|error| cells.amount(index, format_args!("{value:?}"), error))?,
             None => 0,
         });
     }
@@ -155,7 +157,9 @@ fn each<T: ArrowPrimitiveType>(
 fn timestamps(array: &ArrayRef, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
     let millis: TimestampMillisecondArray = match array.data_type() {
         DataType::Timestamp(TimeUnit::Millisecond, None) => return Ok(Arc::clone(array)),
-        DataType::Timestamp(TimeUnit::Second, _) => array.as_primitive::<TimestampSecondType>().unary(|value| value.saturating_mul(1000)),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            array.as_primitive::<TimestampSecondType>().unary(|value| value.saturating_mul(1000))
+        }
         DataType::Timestamp(TimeUnit::Millisecond, _) => array.as_primitive::<TimestampMillisecondType>().unary(|value| value),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             array.as_primitive::<TimestampMicrosecondType>().unary(|value| value.div_euclid(1000))

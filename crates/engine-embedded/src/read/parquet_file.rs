@@ -111,8 +111,10 @@ impl ParquetFile {
         order.sort_unstable();
         let positions =
             found.iter().map(|index| index.and_then(|index| order.iter().position(|other| *other == index))).collect();
-        let fields: Vec<Field> =
-            wanted.iter().map(|wanted| Field::new(wanted.column.name.to_ascii_lowercase(), wanted.data_type.clone(), true)).collect();
+        let fields: Vec<Field> = wanted
+            .iter()
+            .map(|wanted| Field::new(wanted.column.name.to_ascii_lowercase(), wanted.data_type.clone(), true))
+            .collect();
         Ok(ParquetBatches {
             path: path.to_owned(),
             reader: Some(reader),

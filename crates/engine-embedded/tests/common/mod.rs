@@ -50,10 +50,7 @@ pub fn taxonomy() -> Taxonomy {
         ),
         dimension(
             "environment",
-            &[
-                (TagColumn::Cur2ResourceTags, &["user_environment", "user_env"]),
-                (TagColumn::FocusTags, &["Environment", "env"]),
-            ],
+            &[(TagColumn::Cur2ResourceTags, &["user_environment", "user_env"]), (TagColumn::FocusTags, &["Environment", "env"])],
         ),
         dimension("team", &[(TagColumn::Cur2ResourceTags, &["user_team"]), (TagColumn::FocusTags, &["Owner"])]),
     ];

@@ -46,10 +46,7 @@ fn literals_are_typed_and_are_not_rendered_again() {
         ("count".to_owned(), Value::Integer(-3)),
     ]);
     let sql = render("{{account}} {{period}} {{ least }} {{count}}", &taxonomy(vec![]), BillFormat::Focus12, &parameters);
-    assert_eq!(
-        sql.unwrap(),
-        "'x''; drop table bill --{{period}}' '2026-09' cast('-1.500000000000' as decimal(38, 12)) -3"
-    );
+    assert_eq!(sql.unwrap(), "'x''; drop table bill --{{period}}' '2026-09' cast('-1.500000000000' as decimal(38, 12)) -3");
 }
 
 #[test]

@@ -87,11 +87,24 @@ pub fn direct(unit: &str, account: &str, service: &str, cents: i128) -> LedgerRo
 }
 
 /// The rows of a pool, split by weights.
-pub fn pooled(pool: &str, component: Component, driver: &str, total: i128, weights: &[(String, i128)], scaled: bool) -> Vec<LedgerRow> {
+pub fn pooled(
+    pool: &str,
+    component: Component,
+    driver: &str,
+    total: i128,
+    weights: &[(String, i128)],
+    scaled: bool,
+) -> Vec<LedgerRow> {
     let numbers: Vec<i128> = weights.iter().map(|(_, weight)| *weight).collect();
     let sum: i128 = numbers.iter().sum();
     let parts = split_integer(total, &numbers).expect("a positive weight");
-    let text = |value: i128| if scaled { Money::from_minor(value, 2).to_fixed().trim_end_matches('0').trim_end_matches('.').to_owned() } else { value.to_string() };
+    let text = |value: i128| {
+        if scaled {
+            Money::from_minor(value, 2).to_fixed().trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            value.to_string()
+        }
+    };
     weights
         .iter()
         .zip(parts)
@@ -132,7 +145,8 @@ pub fn pool(id: &str, name: &str, key: Key) -> Pool {
 
 pub fn configuration(units: Vec<Unit>) -> Configuration {
     let proportional = || Key::Proportional { base: Base::EffectiveDirect };
-    let driver = |id: &str, unit: &str| (id.to_owned(), Driver { id: id.to_owned(), unit: unit.to_owned(), values: BTreeMap::new() });
+    let driver =
+        |id: &str, unit: &str| (id.to_owned(), Driver { id: id.to_owned(), unit: unit.to_owned(), values: BTreeMap::new() });
     Configuration {
         taxonomy: Taxonomy { owner: "cost_center".to_owned(), dimensions: vec![] },
         units,
@@ -176,16 +190,37 @@ pub fn controls(rows: &[LedgerRow]) -> Vec<Control> {
 }
 
 const SERVICES: [&str; 14] = [
-    "AmazonEC2", "AmazonRDS", "AmazonS3", "AWSLambda", "AmazonDynamoDB", "AmazonEKS", "AmazonCloudWatch", "AmazonSageMaker", "AmazonRedshift",
-    "AWSGlue", "AmazonVPC", "AWSSecretsManager", "AmazonBedrock", "AmazonSNS",
+    "AmazonEC2",
+    "AmazonRDS",
+    "AmazonS3",
+    "AWSLambda",
+    "AmazonDynamoDB",
+    "AmazonEKS",
+    "AmazonCloudWatch",
+    "AmazonSageMaker",
+    "AmazonRedshift",
+    "AWSGlue",
+    "AmazonVPC",
+    "AWSSecretsManager",
+    "AmazonBedrock",
+    "AmazonSNS",
 ];
 
 pub const UNITS: [(&str, &str, &str); 14] = [
-    ("CC-1010", "Claims Intake", "Claims"), ("CC-1020", "Claims Adjudication", "Claims"), ("CC-1030", "Payment Integrity", "Claims"),
-    ("CC-2010", "Data Platform", "Analytics"), ("CC-2020", "Actuarial Models", "Analytics"), ("CC-2030", "Population Health", "Analytics"),
-    ("CC-3010", "Member Portal", "Member Services"), ("CC-3020", "Contact Center", "Member Services"), ("CC-3030", "Enrollment", "Member Services"),
-    ("CC-4010", "Provider Directory", "Provider Network"), ("CC-4020", "Care Management", "Provider Network"),
-    ("CC-5010", "Platform Engineering", "Corporate Technology"), ("CC-5020", "Security Operations", "Corporate Technology"), ("CC-5030", "Corporate IT", "Corporate Technology"),
+    ("CC-1010", "Claims Intake", "Claims"),
+    ("CC-1020", "Claims Adjudication", "Claims"),
+    ("CC-1030", "Payment Integrity", "Claims"),
+    ("CC-2010", "Data Platform", "Analytics"),
+    ("CC-2020", "Actuarial Models", "Analytics"),
+    ("CC-2030", "Population Health", "Analytics"),
+    ("CC-3010", "Member Portal", "Member Services"),
+    ("CC-3020", "Contact Center", "Member Services"),
+    ("CC-3030", "Enrollment", "Member Services"),
+    ("CC-4010", "Provider Directory", "Provider Network"),
+    ("CC-4020", "Care Management", "Provider Network"),
+    ("CC-5010", "Platform Engineering", "Corporate Technology"),
+    ("CC-5020", "Security Operations", "Corporate Technology"),
+    ("CC-5030", "Corporate IT", "Corporate Technology"),
 ];
 
 /// Ledger rows of a month: `lines` direct lines for the first unit, twelve for each of the others.
@@ -233,7 +268,9 @@ pub fn month_rows(units: &[Unit], lines: usize, seed: u64) -> Vec<LedgerRow> {
         }
     }
     let by_cost: Vec<(String, i128)> = units.iter().map(|unit| (unit.id.clone(), base[&unit.id])).collect();
-    let by = |f: &dyn Fn(usize) -> i128| -> Vec<(String, i128)> { units.iter().enumerate().map(|(i, unit)| (unit.id.clone(), f(i))).collect() };
+    let by = |f: &dyn Fn(usize) -> i128| -> Vec<(String, i128)> {
+        units.iter().enumerate().map(|(i, unit)| (unit.id.clone(), f(i))).collect()
+    };
     let network: Vec<i128> = (0..units.len()).map(|_| i128::from(next(900_000))).collect();
     let heads: Vec<i128> = (0..units.len()).map(|_| i128::from(next(90)) * 100).collect();
     rows.extend(pooled("untagged", Component::Direct, "effective_direct", 18_412_377, &by_cost, true));
@@ -250,7 +287,14 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for row in &rows {
         let id = row.key.account_id.clone();
-        names.insert(id.clone(), format!("{}-{}", ["claims-api", "claims-batch", "member-web", "data-lake"][id.len() % 4], &id[id.len().saturating_sub(3)..]));
+        names.insert(
+            id.clone(),
+            format!(
+                "{}-{}",
+                ["claims-api", "claims-batch", "member-web", "data-lake"][id.len() % 4],
+                &id[id.len().saturating_sub(3)..]
+            ),
+        );
     }
     let sources = ["100000000006", "100000000007", "100000000011"]
         .iter()
