@@ -3,6 +3,7 @@
 //! What differs from DataFusion as it comes: amounts turn into decimals by the shortest text and half away from zero, `sum`
 //! fails on overflow, `element_at` gives a value and not a list, `trim` removes what Java's does. See `sql/README.md` for the
 //! subset of SQL that this is true of.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod decimal;
 mod engine;

@@ -70,7 +70,7 @@ fn text(expr: &Expr) -> Option<&str> {
 /// The chain that an expression is, if it is one.
 pub(crate) fn recognise(expr: &Expr) -> Option<Expr> {
     let (last, terms) = call(expr, "coalesce")?.split_last()?;
-    if text(last)? != "" || terms.is_empty() {
+    if !text(last)?.is_empty() || terms.is_empty() {
         return None;
     }
     let mut maps: Vec<Expr> = Vec::new();
@@ -79,7 +79,7 @@ pub(crate) fn recognise(expr: &Expr) -> Option<Expr> {
         let [trimmed, empty] = call(term, "nullif")? else { return None };
         let [element] = call(trimmed, "btrim")? else { return None };
         let [map @ Expr::Column(_), key] = call(element, "element_at")? else { return None };
-        if text(empty)? != "" {
+        if !text(empty)?.is_empty() {
             return None;
         }
         let argument = maps.iter().position(|known| known == map).unwrap_or_else(|| {

@@ -15,7 +15,7 @@ async fn the_embedded_engine_conforms() {
     std::fs::write(&path, conformance::BILL).unwrap();
     for threads in [1, 3] {
         let engine = EmbeddedEngine::with_threads(threads);
-        let failures = conformance::run(&engine, &table(BillFormat::Focus12, &[path.clone()]), "suite").await;
+        let failures = conformance::run(&engine, &table(BillFormat::Focus12, std::slice::from_ref(&path)), "suite").await;
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 }

@@ -2,6 +2,7 @@
 //! that Athena's, Trino's and the embedded adapter implement, the reader of the rollup's result, and the conformance suite.
 //!
 //! Nothing here runs SQL. An adapter makes Trino's semantics hold where its engine differs; `conformance` proves that it does.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod catalogue;
 pub mod conformance;

@@ -103,7 +103,7 @@ enum Builder {
     Text(StringViewBuilder),
     Amount(Decimal128Builder),
     Time(TimestampMillisecondBuilder),
-    Map(MapBuilder),
+    Map(Box<MapBuilder>),
 }
 
 impl Builder {
@@ -112,7 +112,7 @@ impl Builder {
             ColumnType::Text => Builder::Text(StringViewBuilder::new().with_deduplicate_strings()),
             ColumnType::Double => Builder::Amount(Decimal128Builder::new()),
             ColumnType::Timestamp => Builder::Time(TimestampMillisecondBuilder::new()),
-            ColumnType::TextMap => Builder::Map(MapBuilder::new()),
+            ColumnType::TextMap => Builder::Map(Box::default()),
         }
     }
 

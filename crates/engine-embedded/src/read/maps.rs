@@ -25,8 +25,8 @@ pub(crate) struct MapBuilder {
     known: HashMap<Box<[u8]>, Arc<Entries>>,
 }
 
-impl MapBuilder {
-    pub fn new() -> Self {
+impl Default for MapBuilder {
+    fn default() -> Self {
         MapBuilder {
             keys: StringDictionaryBuilder::new(),
             values: StringDictionaryBuilder::new(),
@@ -36,7 +36,9 @@ impl MapBuilder {
             known: HashMap::new(),
         }
     }
+}
 
+impl MapBuilder {
     pub fn append_null(&mut self) {
         self.valid.push(false);
         self.offsets.push(self.entries);

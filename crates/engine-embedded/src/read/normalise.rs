@@ -214,7 +214,7 @@ fn renamed(array: &ArrayRef, wanted: &Wanted, cells: &Cells<'_>) -> Result<Array
 }
 
 fn json_maps(texts: &StringViewArray, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
-    let mut builder = MapBuilder::new();
+    let mut builder = MapBuilder::default();
     for (index, text) in texts.iter().enumerate() {
         match text {
             None | Some("") => builder.append_null(),
