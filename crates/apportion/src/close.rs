@@ -44,6 +44,8 @@ pub struct Summary {
     pub currency: String,
     /// Where the close lies; `None` in a dry run.
     pub folder: Option<PathBuf>,
+    /// Files beside the bill that are not of it, each with the reason. Of the delivery, so not of the close.
+    pub left_out: Vec<String>,
     pub reconciliation: Reconciliation,
 }
 
@@ -318,7 +320,10 @@ async fn closed(options: &Options, staged: &Staged<'_>, output: &serde_json::Val
 async fn summary(staged: &Staged<'_>, status: &str, folder: Option<PathBuf>) -> Result<Summary, Failure> {
     let facts: CloseFacts = staged.read("close.json").await?;
     let compared: Compared = staged.read("compared.json").await?;
+    let located: serde_json::Value = staged.read("bill.json").await?;
+    let ignored = located["ignored"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(Summary {
+        left_out: ignored.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect(),
         status: status.to_owned(),
         period: facts.period,
         close: facts.close,

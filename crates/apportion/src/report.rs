@@ -36,6 +36,9 @@ pub fn summary(summary: &Summary) -> String {
         let _ = writeln!(text, "  {}", printable(line));
     }
     notes(&mut text, report);
+    for line in &summary.left_out {
+        let _ = writeln!(text, "  left out: {}", printable(line));
+    }
     if let Some(folder) = &summary.folder {
         let _ = writeln!(text, "\nstatements      {}", folder.join("statements").display());
         let _ = writeln!(text, "ledger          {}", folder.join("ledger.csv").display());

@@ -44,8 +44,6 @@ pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Er
     let statements = statements(&rows, &found, invoices.is_some(), how.family, &inputs, &facts);
     let mut ignored = found.ignored;
     ignored.extend(invoices.into_iter().flat_map(|(_, ignored)| ignored));
-    let located: crate::locate::Located = read_staged(context, run, "bill.json").await?;
-    ignored.extend(located.ignored);
     let compared = Compared {
         family: how.family,
         minor_exponent: how.minor_exponent,
