@@ -387,3 +387,16 @@ fn the_signing_key_is_private_and_never_beside_the_close() {
     apportion(&fresh.out.join("keys"), &arguments).expect(2);
     assert!(!fresh.out.join("closes").exists());
 }
+
+/// pandas and .NET write `1.5E+3`, which FOCUS forbids: read exactly, and the report says so, the same on every machine.
+#[test]
+fn an_exponent_with_a_plus_is_read_exactly_and_reported() {
+    let mut lines = bill_lines();
+    lines[0] = line("INV-1", "100000000010", "Usage", "AmazonEC2", "1.5E+3", "A");
+    let month = Month::new(&lines);
+    let ran = month.close(&[]).expect(0);
+    let report = std::fs::read_to_string(month.close_folder().join("reconciliation.json")).unwrap();
+    assert!(report.contains("\"1592.005000000000\""), "1,500 instead of 100 on 192.005: {}", ran.stdout);
+    assert!(!report.contains(&text(month.folder.path())), "no path of this machine in a close");
+    apportion(&month.keys(), &["verify", &text(&month.close_folder())]).expect(0);
+}

@@ -57,8 +57,20 @@ pub(crate) async fn poll(context: &Context, run: &Run) -> Result<Output, Error> 
             Poll::Succeeded { warnings: found, .. } => warnings.extend(found),
         }
     }
-    collect(context, run, &started, warnings.into_iter().collect()).await?;
+    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
+    let warnings = warnings.into_iter().map(|warning| by_frozen_path(context, &inputs, warning)).collect();
+    collect(context, run, &started, warnings).await?;
     Ok(Output::Query { state: State::Succeeded })
+}
+
+/// A warning with the path that a file has in every copy of the inputs, instead of the one on this machine.
+fn by_frozen_path(context: &Context, inputs: &InputsManifest, mut warning: String) -> String {
+    for file in &inputs.files {
+        if let Some(path) = context.work.local_path(&format!("{}{}", inputs.prefix(), file.path)) {
+            warning = warning.replace(&path.display().to_string(), &file.path);
+        }
+    }
+    warning
 }
 
 async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Vec<String>) -> Result<(), Error> {
