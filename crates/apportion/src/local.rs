@@ -3,11 +3,10 @@
 use crate::walker::{Invoker, NamedError};
 use allocation_runner::Context as RunnerContext;
 use apportion_engine::QueryEngine;
+use apportion_runtime::call;
 use apportion_store::Store;
 use async_trait::async_trait;
 use reconciliation_gate::Context as GateContext;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use statement_renderer::Template;
 use statement_renderer::publish;
@@ -55,42 +54,24 @@ impl LocalFunctions {
     }
 }
 
-fn event<T: DeserializeOwned>(function: &str, payload: Value) -> Result<T, NamedError> {
-    serde_json::from_value(payload)
-        .map_err(|error| NamedError::new("BadEvent", format!("{function}: the event does not fit: {error}")))
-}
-
-fn output<T: Serialize>(result: Result<T, NamedError>) -> Result<Value, NamedError> {
-    serde_json::to_value(result?).map_err(|error| NamedError::new("BadOutput", error.to_string()))
-}
-
 #[async_trait]
 impl Invoker for LocalFunctions {
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, NamedError> {
         match function {
-            "ou_mapper" => {
-                let answer = ou_mapper::handle(&self.mapper, event(function, payload)?).await;
-                output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
-            }
+            "ou_mapper" => call(payload, |event| ou_mapper::handle(&self.mapper, event), ou_mapper::Error::name).await,
             "reconciliation_gate" => {
-                let answer = reconciliation_gate::handle(&self.gate, event(function, payload)?).await;
-                output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
+                call(payload, |event| reconciliation_gate::handle(&self.gate, event), reconciliation_gate::Error::name).await
             }
             "allocation_runner" => {
-                let answer = allocation_runner::handle(&self.runner, event(function, payload)?).await;
-                output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
+                call(payload, |event| allocation_runner::handle(&self.runner, event), allocation_runner::Error::name).await
             }
             "statement_renderer" => {
-                let answer = statement_renderer::handle(&self.renderer, event(function, payload)?).await;
-                output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
+                call(payload, |event| statement_renderer::handle(&self.renderer, event), statement_renderer::Error::name).await
             }
             "statement_publisher" => {
-                let publisher = self
-                    .publisher
-                    .as_ref()
-                    .ok_or_else(|| NamedError::new("NoPublisher", "this run publishes nothing".to_owned()))?;
-                let answer = publish::handle(publisher, event(function, payload)?).await;
-                output(answer.map_err(|error| NamedError::new(error.name(), error.to_string())))
+                let publisher = self.publisher.as_ref();
+                let publisher = publisher.ok_or_else(|| NamedError::new("NoPublisher", "this run publishes nothing"))?;
+                call(payload, |event| publish::handle(publisher, event), publish::Error::name).await
             }
             other => Err(NamedError::new("UnknownFunction", format!("the state machine names `{other}`, which does not exist"))),
         }
