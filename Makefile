@@ -31,8 +31,7 @@ demo: build ## Makes the sample bill, closes it, prints the reconciliation and w
 	  --key $(DEMO)/keys/signing-key.pub.pem
 
 .PHONY: test
-test: tools ## Everything: format, then unit, property, conformance, page and end-to-end tests
-	$(CARGO) fmt --all --check
+test: tools check ## Everything: format, lints, then unit, property, conformance, page and end-to-end tests
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
 

@@ -155,10 +155,10 @@ fn pool_change<'a>(
 
 /// Split by another key or fallback than before, or defined otherwise.
 fn is_pool_changed(close: &Close<'_>, figures: &Previous<'_>, id: &str, now: &[&LedgerRow], before: &[&LedgerRow]) -> bool {
-    if let (Some(now), Some(before)) = (now.first(), before.first()) {
-        if now.driver_unit != before.driver_unit || now.key.rule_id != before.key.rule_id {
-            return true;
-        }
+    if let (Some(now), Some(before)) = (now.first(), before.first())
+        && (now.driver_unit != before.driver_unit || now.key.rule_id != before.key.rule_id)
+    {
+        return true;
     }
     let Some(previous) = figures.configuration else { return false };
     let find = |configuration: &Configuration, period: Period| {

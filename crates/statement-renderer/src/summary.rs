@@ -350,7 +350,8 @@ fn prove(data: &SummaryData) -> Result<(), StatementError> {
 /// `summary.csv`: one row for each unit, invoice and component, sorted; its cents sum to the invoices.
 pub fn summary_csv(close: &Close<'_>) -> Result<Vec<u8>, OutputError> {
     let figures = &close.figures;
-    let mut sums: BTreeMap<(&str, &InvoiceKey, Component), (i128, Money, Money, i128)> = BTreeMap::new();
+    type Place<'a> = (&'a str, &'a InvoiceKey, Component);
+    let mut sums: BTreeMap<Place<'_>, (i128, Money, Money, i128)> = BTreeMap::new();
     for row in figures.rows {
         let sum = sums.entry((&row.key.unit_id, &row.key.invoice, row.key.component)).or_default();
         sum.0 += row.cents;
