@@ -46,7 +46,7 @@ tools: ## What the tests use beside Rust: poppler's pdftotext
 
 .PHONY: bench
 bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
-	$(CARGO) build --locked --release -p apportion -p apportion-engine-embedded --examples
+	$(CARGO) build --locked --release --workspace --bins --examples
 	bench/run
 
 .PHONY: clean

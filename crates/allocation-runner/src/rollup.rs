@@ -38,7 +38,7 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
         let statement = Statement {
             name: format!("rollup-{}", format.as_str()),
             sql,
-            tables: vec![Table { name: "bill".to_owned(), format, files }],
+            tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: true }],
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;
         started.push(Started { format: format.as_str().to_owned(), execution: execution.0, token });

@@ -215,7 +215,7 @@ fn tag_key(column: TagColumn, key: String, values: HashMap<String, Weight>) -> T
 pub async fn profile(files: &[PathBuf], format: BillFormat) -> Result<BillProfile, EngineError> {
     let broken = |message: &str| EngineError::Failed { class: FailureClass::Bill, message: message.to_owned() };
     let (projection, layout) = layout(format).ok_or_else(|| broken("the format declares no cost column"))?;
-    let source = Source::open(&Table { name: "bill".to_owned(), format, files: files.to_vec() })?;
+    let source = Source::open(&Table { name: "bill".to_owned(), format, files: files.to_vec(), report_repeats: false })?;
     let wanted = source.wanted(&projection);
     debug_assert!(wanted.iter().any(|wanted| wanted.column.kind == ColumnType::Double));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -16,6 +16,8 @@ pub struct Table {
     pub format: BillFormat,
     /// The bill's files, in any order: Parquet, CSV or CSV.gz by content, not by name.
     pub files: Vec<PathBuf>,
+    /// Warn of files that give one line id to more than one line (`BillFormat::line_id_column`).
+    pub report_repeats: bool,
 }
 
 /// Rendered SQL and what it reads.

@@ -240,6 +240,11 @@ impl BillFormat {
         if self == BillFormat::Cur2 { "line_item_line_item_type" } else { "ChargeCategory" }
     }
 
+    /// Column that is unique within one file, and only there; FOCUS has none.
+    pub fn line_id_column(self) -> Option<&'static str> {
+        (self == BillFormat::Cur2).then_some("identity_line_item_id")
+    }
+
     /// Checks a file's columns against this format: all required ones there, none twice.
     pub fn check(self, columns: &[String]) -> Result<(), SchemaError> {
         let names = folded(columns)?;

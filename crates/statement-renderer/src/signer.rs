@@ -166,7 +166,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), SignerError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed)?;
-    let key = SigningKey::try_generate().map_err(|error| failed(io::Error::other(error.to_string())))?;
+    let key = SigningKey::try_generate().map_err(|error: getrandom::Error| failed(error.into()))?;
     let text = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| not_a_key(path, &error))?;
     // Temporary files have mode 0600 from their first byte.
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;

@@ -8,12 +8,15 @@
 //! | map | map, JSON text | JSON object | `Map<Dictionary<Utf8>, Dictionary<Utf8>>` |
 
 mod csv_file;
+mod line_ids;
 mod maps;
 mod normalise;
 mod parquet_file;
 mod times;
 
 pub(crate) use times::format_millis;
+
+use line_ids::{LineIds, UnitIds};
 
 use crate::error::{BillError, Place};
 use apportion_engine::Table;
@@ -102,6 +105,8 @@ pub(crate) struct Source {
     /// Every declared column, names in lower case, as SQL sees them.
     pub schema: SchemaRef,
     pub warnings: Arc<Warnings>,
+    /// There where the table asks for a report of repeated line ids.
+    line_ids: Option<Arc<LineIds>>,
 }
 
 /// What a person should know though the run goes on; each counted.
@@ -150,22 +155,28 @@ impl Source {
             .iter()
             .map(|column| Field::new(column.name.to_ascii_lowercase(), arrow_type(column.kind, amount), true))
             .collect();
-        Ok(Source { format: table.format, files, amount, schema: Arc::new(Schema::new(fields)), warnings: Arc::default() })
+        let line_ids = table.report_repeats.then(Arc::default);
+        Ok(Source {
+            format: table.format,
+            files,
+            amount,
+            schema: Arc::new(Schema::new(fields)),
+            warnings: Arc::default(),
+            line_ids,
+        })
     }
 
     pub fn units(&self) -> Vec<Unit> {
-        let parts = |file: &SourceFile| match &file.kind {
-            Kind::Parquet(parquet) => parquet.row_groups(),
-            Kind::Csv(_) => 1,
-        };
         let units = self.files.iter().enumerate();
-        units.flat_map(|(file, source)| (0..parts(source)).map(move |part| Unit { file, part })).collect()
+        units.flat_map(|(file, source)| (0..source.parts()).map(move |part| Unit { file, part })).collect()
     }
 
-    /// The declared columns at these positions.
+    /// The declared columns at these positions, and last the line id where its repeats are to be reported.
     pub fn wanted(&self, projection: &[usize]) -> Arc<[Wanted]> {
         let columns = self.format.columns();
         let wanted = projection.iter().filter_map(|index| columns.get(*index));
+        let id = self.line_ids.as_ref().and_then(|_| self.format.line_id_column());
+        let wanted = wanted.chain(columns.iter().filter(|column| Some(column.name) == id));
         wanted.map(|column| Wanted { column, data_type: arrow_type(column.kind, self.amount) }).collect()
     }
 
@@ -178,7 +189,12 @@ impl Source {
             Kind::Parquet(parquet) => Box::new(parquet.read(&file.path, unit.part, wanted, batch_rows)?),
             Kind::Csv(csv) => Box::new(csv.read(&file.path, wanted, batch_rows, Arc::clone(&self.warnings))?),
         };
-        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted) })
+        let ids = self.line_ids.as_ref().filter(|_| self.format.line_id_column().is_some()).map(|ids| Repeats {
+            ids: ids.unit(unit.file),
+            parts: file.parts(),
+            warnings: Arc::clone(&self.warnings),
+        });
+        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted), repeats: ids })
     }
 
     /// Which line types make a column necessary that this file lacks, if the line type is read at all.
@@ -218,27 +234,57 @@ impl LineTypeCheck {
     }
 }
 
-/// Batches of one unit: exactly the wanted columns, in their order.
+/// Batches of one unit: exactly the columns of the projection, in its order.
 pub(crate) struct Batches {
     path: PathBuf,
     inner: PlacedBatches,
     check: Option<LineTypeCheck>,
+    repeats: Option<Repeats>,
+}
+
+/// Takes the line ids out of a unit's batches.
+struct Repeats {
+    ids: UnitIds,
+    parts: usize,
+    warnings: Arc<Warnings>,
+}
+
+impl Repeats {
+    /// The batch without its last column, the line id.
+    fn take(&mut self, path: &Path, mut batch: RecordBatch) -> Result<RecordBatch, BillError> {
+        let last = batch.num_columns().saturating_sub(1);
+        if let Some(ids) = batch.column(last).as_any().downcast_ref::<StringViewArray>() {
+            self.ids.add(ids);
+        }
+        let kept: Vec<usize> = (0..last).collect();
+        batch = batch.project(&kept).map_err(|error| BillError::corrupt(path, error))?;
+        Ok(batch)
+    }
 }
 
 impl Iterator for Batches {
     type Item = Result<RecordBatch, BillError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (place, batch) = match self.inner.next()? {
-            Ok(batch) => batch,
-            Err(error) => return Some(Err(error)),
+        let (place, batch) = match self.inner.next() {
+            Some(Ok(batch)) => batch,
+            Some(Err(error)) => return Some(Err(error)),
+            None => {
+                if let Some(Repeats { ids, parts, warnings }) = self.repeats.take() {
+                    ids.end(&self.path, parts, &warnings);
+                }
+                return None;
+            }
         };
         if let Some(check) = &self.check
             && let Err(error) = check.run(&self.path, place, &batch)
         {
             return Some(Err(error));
         }
-        Some(Ok(batch))
+        Some(match &mut self.repeats {
+            Some(repeats) => repeats.take(&self.path, batch),
+            None => Ok(batch),
+        })
     }
 }
 
@@ -257,6 +303,14 @@ impl SourceFile {
         let source = SourceFile { path: path.to_owned(), size, kind };
         format.check(&source.columns()).map_err(|error| BillError::Schema { file: path.to_owned(), error })?;
         Ok(source)
+    }
+
+    /// Units that the file is read in: row groups of Parquet; a CSV file is one.
+    fn parts(&self) -> usize {
+        match &self.kind {
+            Kind::Parquet(parquet) => parquet.row_groups(),
+            Kind::Csv(_) => 1,
+        }
     }
 
     /// Column names as the file writes them.
