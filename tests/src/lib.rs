@@ -1,6 +1,8 @@
 //! Runs the built `apportion` as a person would, and reads what it wrote with other tools than its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test support: a panic is the report
 
+pub mod month;
+
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

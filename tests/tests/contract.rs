@@ -1,88 +1,8 @@
 //! The command contract that scripts depend on: exit codes, files, what is written when, and proof by stock tools.
 #![allow(clippy::unwrap_used)]
 
+use apportion_tests::month::*;
 use apportion_tests::*;
-use std::path::{Path, PathBuf};
-
-const HEADER: &str = "ProviderName,InvoiceIssuerName,InvoiceId,BillingAccountId,BillingAccountName,SubAccountId,SubAccountName,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ChargeClass,ChargeDescription,ChargeFrequency,BilledCost,EffectiveCost,ListCost,ContractedCost,BillingCurrency,ServiceName,ServiceCategory,ResourceId,ResourceName,ResourceType,RegionId,RegionName,PricingCategory,CommitmentDiscountId,CommitmentDiscountStatus,Tags";
-
-/// One FOCUS 1.2 line of AWS.
-fn line(invoice: &str, account: &str, category: &str, service: &str, cost: &str, owner: &str) -> String {
-    let tags = if owner.is_empty() { "{}".to_owned() } else { format!("{{\"\"CostCenter\"\":\"\"{owner}\"\"}}") };
-    format!(
-        "AWS,AWS,{invoice},100000000001,Payer,{account},name-{account},2026-09-01T00:00:00Z,2026-10-01T00:00:00Z,2026-09-02T00:00:00Z,2026-09-03T00:00:00Z,{category},,text,Usage-Based,{cost},{cost},{cost},{cost},USD,{service},Compute,,,,us-east-1,US East,Standard,,,\"{tags}\""
-    )
-}
-
-/// A: 100.00 and 50.005; B: 30.00; nobody: 19.995; tax 20.00 on two invoices.
-fn bill_lines() -> Vec<String> {
-    vec![
-        line("INV-1", "100000000010", "Usage", "AmazonEC2", "100.00", "A"),
-        line("INV-1", "100000000010", "Usage", "AmazonS3", "50.005", "A"),
-        line("INV-1", "100000000011", "Usage", "AmazonEC2", "30.00", "B"),
-        line("INV-2", "100000000011", "Usage", "AmazonEC2", "19.995", ""),
-        line("INV-1", "100000000010", "Tax", "AmazonEC2", "12.00", ""),
-        line("INV-2", "100000000011", "Tax", "AmazonEC2", "8.00", ""),
-    ]
-}
-
-struct Month {
-    folder: tempfile::TempDir,
-    bill: PathBuf,
-    config: String,
-    out: PathBuf,
-}
-
-impl Month {
-    fn new(lines: &[String]) -> Month {
-        let folder = tempfile::tempdir().unwrap();
-        let bill = folder.path().join("bill.csv");
-        std::fs::write(&bill, format!("{HEADER}\n{}\n", lines.join("\n"))).unwrap();
-        let config = SmallConfig::new(&["A", "B"]).write(&folder.path().join("config"));
-        let out = folder.path().join("out");
-        Month { bill, config, out, folder }
-    }
-
-    fn close(&self, more: &[&str]) -> Ran {
-        self.close_period("2026-09", more)
-    }
-
-    fn close_period(&self, period: &str, more: &[&str]) -> Ran {
-        let (bill, out) = (text(&self.bill), text(&self.out));
-        let mut arguments = vec!["close", "--period", period, "--bill", &bill, "--config", &self.config, "--out", &out];
-        arguments.extend(more);
-        apportion(&self.keys(), &arguments)
-    }
-
-    fn keys(&self) -> PathBuf {
-        self.folder.path().join("keys")
-    }
-
-    fn close_folder(&self) -> PathBuf {
-        close_folder(&self.out, "2026-09")
-    }
-
-    fn invoices(&self, entries: &[(&str, &str, &str)]) -> String {
-        let list: Vec<serde_json::Value> = entries
-            .iter()
-            .map(|(id, kind, total)| {
-                serde_json::json!({ "InvoiceId": id, "InvoiceType": kind, "AccountId": "100000000001", "BillingPeriod": { "Month": 9, "Year": 2026 },
-                    "BaseCurrencyAmount": { "TotalAmount": total, "CurrencyCode": "USD" } })
-            })
-            .collect();
-        let path = self.folder.path().join("invoices.json");
-        std::fs::write(&path, serde_json::json!({ "InvoiceSummaries": list }).to_string()).unwrap();
-        text(&path)
-    }
-}
-
-fn cents_by_unit(close: &Path) -> Vec<(String, i128)> {
-    let mut sums = std::collections::BTreeMap::new();
-    for row in rows_of(&close.join("ledger.csv")) {
-        *sums.entry(row["unit_id"].clone()).or_insert(0) += row["cents"].parse::<i128>().unwrap();
-    }
-    sums.into_iter().collect()
-}
 
 #[test]
 fn closed_files_are_those_of_the_contract_and_the_cents_are_the_invoices() {
