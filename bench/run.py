@@ -13,6 +13,7 @@ ROOT = pathlib.Path("target/bench")
 BIN = pathlib.Path(os.environ.get("BENCH_BIN", "target/release"))
 ROWS = int(os.environ.get("BENCH_ROWS", "20000000"))
 PERIOD = "2026-09"
+UNITS = int(os.environ.get("BENCH_UNITS", "10000"))
 REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 
 
@@ -54,6 +55,28 @@ def close(bill, folder):
     command = [BIN / "apportion", "close", "--period", PERIOD, "--bill", bill, "--config", work / "config", "--org",
                folder / "organization.json", "--invoices", folder / "invoices.json", "--out", work / "out"]
     return measured(command, env={**os.environ, "APPORTION_KEY_DIR": str(work / "keys")})
+
+
+def many_units(count):
+    """A close of a bill with that many owners, each a unit with its own statement."""
+    work = ROOT / "units"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "bill").mkdir(parents=True)
+    header = ("ProviderName,InvoiceIssuerName,InvoiceId,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ServiceName,"
+              "SubAccountId,BilledCost,EffectiveCost,Tags")
+    with open(work / "bill/bill.csv", "w") as file:
+        print(header, file=file)
+        for line in range(count * 10):
+            owner = "{}" if line % 50 == 0 else '{""CostCenter"":""CC-%05d""}' % (line % count)
+            cost = f"{line % 997}.{line % 89:02}"
+            print(f'AWS,AWS,INV-1,100000000001,USD,{PERIOD}-01T00:00:00Z,Usage,Service{line % 7},1000000{line % 500:05},{cost},{cost},"{owner}"',
+                  file=file)
+    measured([BIN / "apportion", "init", "--bill", work / "bill", "--out", work / "config"])
+    command = [BIN / "apportion", "close", "--period", PERIOD, "--bill", work / "bill", "--config", work / "config", "--out", work / "out"]
+    run = measured(command, env={**os.environ, "APPORTION_KEY_DIR": str(work / "keys")})
+    current = (work / f"out/closes/{PERIOD}/CURRENT").read_text().strip()
+    run["units"] = len(list((work / f"out/closes/{PERIOD}/{current}/statements").glob("*/statement.pdf")))
+    return run
 
 
 DUCKDB = """
@@ -104,14 +127,17 @@ def main():
     if folder:
         run = close(bill, folder)
         report["close"] = {"seconds": round(run["seconds"], 1), "memory_mb": round(run["memory_mb"])}
+    run = many_units(UNITS)
+    report["units"] = {"seconds": round(run["seconds"], 1), "memory_mb": round(run["memory_mb"]), "statements": run["units"]}
     rollup = report["rollup"]["seconds"]
     report["rollup_to_decode"] = round(rollup / report["decode"]["seconds"], 2)
     report["rollup_to_duckdb"] = round(rollup / report["duckdb"]["seconds"], 2)
     (ROOT / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     print(f"{report['rollup']['rows']:,} lines in {len(files)} files, {report['bytes'] / 1e6:,.0f} MB, {report['cores']} cores")
-    for name in ["decode", "rollup", "duckdb", "close"]:
+    for name in ["decode", "rollup", "duckdb", "close", "units"]:
         if name in report:
             print(f"{name:8} {report[name]['seconds']:8.2f} s {report[name]['memory_mb']:8,} MB")
+    print(f"units: {report['units']['statements']:,} statements in one close of {UNITS * 10:,} lines")
     print(f"rollup / bare decode {report['rollup_to_decode']}   rollup / DuckDB {report['rollup_to_duckdb']}")
 
 

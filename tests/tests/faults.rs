@@ -204,3 +204,28 @@ fn a_full_disk_stops_the_run_and_leaves_no_close() {
     month.close(&[]).expect(0);
     apportion(&month.keys(), &["verify", &text(&month.close_folder())]).expect(0);
 }
+
+/// `docs/faults.md` names tests; each of them exists.
+#[test]
+fn every_fault_names_a_test_that_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let listed = std::fs::read_to_string(root.join("docs/faults.md")).unwrap();
+    let mut code = String::new();
+    let mut waiting = vec![root.join("crates"), root.join("tests")];
+    while let Some(at) = waiting.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                code.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let quoted = listed.split('`').skip(1).step_by(2);
+    let tests: Vec<&str> = quoted.filter(|name| name.matches('_').count() > 2 && !name.contains(['/', '.'])).collect();
+    assert!(tests.len() > 50, "{}", tests.len());
+    for test in tests {
+        assert!(code.contains(&format!("fn {test}(")), "{test} does not exist");
+    }
+}

@@ -85,7 +85,7 @@ impl Error {
             Error::BadConfiguration(_) => "BadConfiguration",
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
             Error::BadPeriod(_) => "BadPeriod",
         }

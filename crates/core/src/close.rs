@@ -255,3 +255,28 @@ pub fn minor_exponent(currency: &str) -> u32 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inline Map iterations count against 25,000 history events: never more than 100, whatever the number of units.
+    #[test]
+    fn shards_are_at_most_a_hundred_and_cover_every_item_once() {
+        for items in [0, 1, 9, 10, 11, 99, 100, 1000, 1001, 9999, 10_000, 123_457] {
+            let shards = shards(items);
+            assert!(shards.len() <= 100, "{items}: {}", shards.len());
+            let mut next = 0;
+            for shard in &shards {
+                assert!(shard.from == next && shard.to > shard.from, "{items}");
+                next = shard.to;
+            }
+            assert_eq!(next, items);
+        }
+    }
+
+    #[test]
+    fn minor_units_are_those_of_iso_4217() {
+        assert_eq!(["USD", "EUR", "JPY", "KWD", "CLF"].map(minor_exponent), [2, 2, 0, 3, 4]);
+    }
+}

@@ -58,7 +58,7 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Error::BadOrganization(_) => "BadOrganization",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

@@ -88,7 +88,7 @@ impl Error {
             Error::BadInvoices(_) => "BadInvoices",
             Error::BadConfiguration(_) => "BadConfiguration",
             Error::BillChanged(_) => "BillChanged",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

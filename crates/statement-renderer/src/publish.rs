@@ -95,7 +95,7 @@ impl Error {
     /// The name that a state machine catches.
     pub fn name(&self) -> &'static str {
         match self {
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
             Error::DoesNotReconcile(_) => "DoesNotReconcile",
             Error::LeftOver { .. } => "LeftOver",

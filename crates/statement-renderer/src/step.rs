@@ -83,7 +83,7 @@ impl Error {
             Error::BadTemplate(_) => "BadTemplate",
             Error::BadRendering(_) => "BadRendering",
             Error::Statement(_) => "Statement",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

@@ -68,6 +68,26 @@ pub enum StoreError {
     Io { action: &'static str, key: String, store: String, source: std::io::Error },
 }
 
+impl StoreError {
+    /// The name under which a function passes it on: a state machine tries `Store` again; `StoreRefused` would be refused again.
+    pub fn name(&self) -> &'static str {
+        use std::io::ErrorKind;
+        match self {
+            StoreError::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied
+                | ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::FileTooLarge
+                | ErrorKind::ReadOnlyFilesystem => "StoreRefused",
+                _ => "Store",
+            },
+            // A version that changed may be whole when it is read again.
+            StoreError::Changed { .. } => "Store",
+            _ => "StoreRefused",
+        }
+    }
+}
+
 impl Store {
     /// A store over the folder `root`, which need not exist before the first write.
     pub fn directory(root: impl Into<PathBuf>) -> Store {
