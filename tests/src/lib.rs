@@ -1,7 +1,10 @@
 //! Runs the built `apportion` as a person would, and reads what it wrote with other tools than its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test support: a panic is the report
 
+mod filled;
 pub mod month;
+
+pub use filled::whole_bill;
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

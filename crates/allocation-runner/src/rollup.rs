@@ -2,7 +2,7 @@
 
 use crate::{Context, Error, Output, State, configuration, read_staged, write_staged};
 use apportion_core::bill::RollupRow;
-use apportion_core::close::{InputsManifest, RollupFacts, Run};
+use apportion_core::close::{FrozenFile, InputsManifest, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, Statement, Table, catalogue, rollup};
 use apportion_output::{rollup_csv, sha256_hex};
@@ -49,28 +49,32 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
 
 pub(crate) async fn poll(context: &Context, run: &Run) -> Result<Output, Error> {
     let started: Vec<Started> = read_staged(context, run, "queries.json").await?;
+    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
     let mut warnings = BTreeSet::new();
     for query in &started {
         match context.engine.poll(&ExecutionId(query.execution.clone())).await.map_err(engine)? {
             Poll::Running { .. } => return Ok(Output::Query { state: State::Running }),
-            Poll::Failed { class, message } => return Err(failed(class, message)),
+            // A person knows a file by the name under which it was delivered.
+            Poll::Failed { class, message } => {
+                return Err(failed(class, with_names(context, &inputs, message, |file| &file.delivered_as)));
+            }
             Poll::Succeeded { warnings: found, .. } => warnings.extend(found),
         }
     }
-    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
-    let warnings = warnings.into_iter().map(|warning| by_frozen_path(context, &inputs, warning)).collect();
+    // Warnings stand in the close, which is the same whatever the delivery was called.
+    let warnings = warnings.into_iter().map(|warning| with_names(context, &inputs, warning, |file| &file.path)).collect();
     collect(context, run, &started, warnings).await?;
     Ok(Output::Query { state: State::Succeeded })
 }
 
-/// A warning with the path that a file has in every copy of the inputs, instead of the one on this machine.
-fn by_frozen_path(context: &Context, inputs: &InputsManifest, mut warning: String) -> String {
+/// A message about frozen files with another name for each than its path on this machine.
+fn with_names(context: &Context, inputs: &InputsManifest, mut message: String, name: fn(&FrozenFile) -> &str) -> String {
     for file in &inputs.files {
         if let Some(path) = context.work.local_path(&format!("{}{}", inputs.prefix(), file.path)) {
-            warning = warning.replace(&path.display().to_string(), &file.path);
+            message = message.replace(&path.display().to_string(), name(file));
         }
     }
-    warning
+    message
 }
 
 async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Vec<String>) -> Result<(), Error> {

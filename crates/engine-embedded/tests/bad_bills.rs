@@ -61,6 +61,16 @@ async fn csv_cells_are_refused_with_line_column_and_remedy() {
 }
 
 #[tokio::test]
+async fn lines_that_end_in_a_carriage_return_alone_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bill.csv");
+    let good = line("2026-09-01T00:00:00Z", "1", "{}");
+    std::fs::write(&path, format!("{HEADER}\r{good}\r{}\r", line("5/1/25", "1", "{}"))).unwrap();
+    let message = refusal(&path, BillFormat::Focus12).await;
+    assert!(message.contains("line 3, column BillingPeriodStart"), "{message}");
+}
+
+#[tokio::test]
 async fn csv_lines_that_are_cut_or_quoted_wrongly_are_refused() {
     let good = || line("2026-09-01T00:00:00Z", "1", "{}");
     let message = csv_refusal(&[good(), "AWS,AWS,I".to_owned()]).await;

@@ -195,7 +195,8 @@ impl CsvBatches {
                 self.ended = true;
                 break;
             }
-            let line = self.record.position().map_or(before, csv::Position::line);
+            // A file whose lines end in a lone CR has no lines to the reader, but records.
+            let line = self.record.position().map_or(before, |at| at.line().max(at.record() + 1));
             first.get_or_insert(line);
             if self.record.len() != self.width {
                 let what = format!(
