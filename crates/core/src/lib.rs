@@ -6,6 +6,7 @@
 pub mod allocate;
 pub mod bill;
 pub mod close;
+pub mod day;
 pub mod ledger;
 pub mod model;
 pub mod money;
