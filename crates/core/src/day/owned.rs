@@ -31,17 +31,24 @@ pub enum OwnedError {
 pub fn ownership(configuration: &Configuration) -> Taxonomy {
     let taxonomy = &configuration.taxonomy;
     let is_matched = |name: &String| configuration.line_rules.iter().any(|rule| rule.when.tags.contains_key(name));
-    let dimensions = taxonomy.dimensions.iter().filter(|dimension| dimension.name == taxonomy.owner || is_matched(&dimension.name));
+    let dimensions =
+        taxonomy.dimensions.iter().filter(|dimension| dimension.name == taxonomy.owner || is_matched(&dimension.name));
     Taxonomy { owner: taxonomy.owner.clone(), dimensions: dimensions.cloned().collect() }
 }
 
 /// Where a row goes before anything is split.
 enum Place {
-    Whole { owner: String, value: String },
+    Whole {
+        owner: String,
+        value: String,
+    },
     /// After the cash of charges; the owner if there are none.
     Follow(String),
     /// After the cash of covered usage.
-    Negation { owner: String, value: String },
+    Negation {
+        owner: String,
+        value: String,
+    },
 }
 
 /// What is near enough to follow: day, billing account and account; with a service or without.

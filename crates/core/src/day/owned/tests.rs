@@ -108,8 +108,10 @@ fn short(owned: &[Owned]) -> Vec<(String, String, String, i64)> {
 
 fn expect(found: &[Owned], expected: &[(&str, &str, &str, i64)]) {
     let mut found = short(found);
-    let mut expected: Vec<_> =
-        expected.iter().map(|(owner, cash, effective, rows)| ((*owner).into(), (*cash).into(), (*effective).into(), *rows)).collect();
+    let mut expected: Vec<_> = expected
+        .iter()
+        .map(|(owner, cash, effective, rows)| ((*owner).into(), (*cash).into(), (*effective).into(), *rows))
+        .collect();
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
@@ -132,7 +134,10 @@ fn line_rules_come_first_by_month_and_give_pools_their_name() {
     configuration.line_rules = vec![until_august, rule("new", accounts, Owner::Pool("network".into()))];
     let mut august = day_row("2026-08-31", "A", "1");
     august.billing_period = "2026-08".into();
-    expect(&run(&[august, day_row("2026-09-14", "A", "2")], &configuration), &[("B", "1", "1", 1), ("pool:network", "2", "2", 1)]);
+    expect(
+        &run(&[august, day_row("2026-09-14", "A", "2")], &configuration),
+        &[("B", "1", "1", 1), ("pool:network", "2", "2", 1)],
+    );
 }
 
 #[test]
@@ -191,13 +196,21 @@ fn commitments_net_to_zero_in_cash_and_cost_what_was_used_and_unused() {
     ];
     expect(
         &run(&rows, &configuration()),
-        &[("A", "30", "20", 1), ("__untagged__", "10", "7", 1), ("A", "-30", "0", 1), ("__untagged__", "-10", "0", 0), ("B", "28", "1", 1)],
+        &[
+            ("A", "30", "20", 1),
+            ("__untagged__", "10", "7", 1),
+            ("A", "-30", "0", 1),
+            ("__untagged__", "-10", "0", 0),
+            ("B", "28", "1", 1),
+        ],
     );
 }
 
 fn snapshot(parent_of_account: &str, name: &str) -> OrgSnapshot {
-    let unit = |id: &str, name: &str, parent: &str| OrganizationalUnit { id: id.into(), name: name.into(), parent_id: parent.into() };
-    let account = Account { id: "100000000009".into(), name: String::new(), parent_id: parent_of_account.into(), state: "ACTIVE".into() };
+    let unit =
+        |id: &str, name: &str, parent: &str| OrganizationalUnit { id: id.into(), name: name.into(), parent_id: parent.into() };
+    let account =
+        Account { id: "100000000009".into(), name: String::new(), parent_id: parent_of_account.into(), state: "ACTIVE".into() };
     let units = vec![unit("ou-1", name, "r-1"), unit("ou-2", "=Second, \"B\"", "ou-1")];
     OrgSnapshot { root_ids: vec!["r-1".into()], units, accounts: vec![account] }.checked().unwrap()
 }
@@ -214,10 +227,12 @@ fn each_day_has_the_organization_that_held_on_it() {
     configuration.line_rules = vec![rule("first", under_first, Owner::Unit("B".into()))];
     let mut stranger = day_row("2026-09-14", "A", "1");
     stranger.account_id = "100000000007".into();
-    let mut rows: Vec<DayRow> = ["01", "02", "09", "10", "19", "20", "30"].map(|day| day_row(&format!("2026-09-{day}"), "A", "1")).into();
+    let mut rows: Vec<DayRow> =
+        ["01", "02", "09", "10", "19", "20", "30"].map(|day| day_row(&format!("2026-09-{day}"), "A", "1")).into();
     rows.extend([stranger, day_row("", "A", "1")]);
     let found = owned(&rows, &configuration, &organizations, Family::Unblended).unwrap();
-    let places: Vec<(&str, &str, &str)> = found.iter().map(|one| (one.day.as_str(), one.ou.as_str(), one.owner.as_str())).collect();
+    let places: Vec<(&str, &str, &str)> =
+        found.iter().map(|one| (one.day.as_str(), one.ou.as_str(), one.owner.as_str())).collect();
     let second = "First\u{2215}renamed/=Second, \"B\"";
     let expected = [
         ("", "First", "B"),
