@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 /// The staged snapshot of the organization; an empty one if none was given.
 async fn organization_of(context: &Context, run: &Run) -> Result<OrgSnapshot, Error> {
-    read_staged(context, run, "organization.json").await
+    read_staged(context, &run.staging, "organization.json").await
 }
 
 pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Error> {
     let loaded = configuration(context, run).await?;
     let org = organization_of(context, run).await?;
-    let compared: Compared = read_staged(context, run, "compared.json").await?;
+    let compared: Compared = read_staged(context, &run.staging, "compared.json").await?;
     let bytes = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
     let (dimensions, all) = read_rollup_csv(&bytes).map_err(staging)?;
     let wanted = run.period.to_string();
@@ -41,12 +41,12 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
     for (name, bytes) in [("ledger.csv", csv), ("ledger.parquet", parquet), ("pools.csv", pools)] {
         context.work.put(&format!("{}close/{name}", run.staging), &bytes).await?;
     }
-    write_staged(context, run, "notes.json", &allocation.notes).await?;
+    write_staged(context, &run.staging, "notes.json", &allocation.notes).await?;
     let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
     let units: Vec<String> = loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect();
-    write_staged(context, run, "pool_sources.json", &allocation.pool_sources).await?;
+    write_staged(context, &run.staging, "pool_sources.json", &allocation.pool_sources).await?;
     let facts = facts(context, run, &compared, rollup_digest, loaded.digest, units).await?;
-    write_staged(context, run, "close.json", &facts).await?;
+    write_staged(context, &run.staging, "close.json", &facts).await?;
     Ok(Output::Allocated { close: facts.close, shards: shards(facts.units.len()), ledger_rows: allocation.rows.len() })
 }
 
@@ -62,7 +62,7 @@ async fn facts(
     configuration_digest: String,
     units: Vec<String>,
 ) -> Result<CloseFacts, Error> {
-    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
+    let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let previous = previous(context, run).await?;
     let organization = context.work.get(&format!("{}organization.json", run.staging)).await?;
     let invoices: Vec<(String, String)> =

@@ -1,11 +1,15 @@
 //! Rolls the bill up by SQL, then allocates every cent of it.
 //!
-//! Steps: `start` and `poll` (one query for each format of the bill; no Lambda waits), `allocate` (core on the result).
+//! Steps: `start` and `poll` (one query for each format of the bill; no Lambda waits), `allocate` (core on the result); `day_start`
+//! and `day_poll` do the first two for a daily run.
 
 mod allocate;
+mod day;
+mod queries;
 mod rollup;
 
 use apportion_core::close::Run;
+use apportion_core::day::DayRun;
 use apportion_engine::QueryEngine;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -15,7 +19,9 @@ use std::sync::Arc;
 /// Where the runner reads, writes and queries.
 #[derive(Clone)]
 pub struct Context {
-    /// `inputs/` and `staging/`.
+    /// The delivered bill, which a daily run reads as it stands; never written.
+    pub bill: Store,
+    /// `inputs/`, `staging/` and `daily/`.
     pub work: Store,
     /// `closes/`: which close is the previous one.
     pub closes: Store,
@@ -24,22 +30,20 @@ pub struct Context {
     pub template_digest: String,
 }
 
+/// Which step, of which run.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
-    pub action: Action,
-    pub run: Run,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
     /// Starts the rollup.
-    Start,
+    Start { run: Run },
     /// Has it finished? If so, stages its rows.
-    Poll,
+    Poll { run: Run },
     /// Stages the ledger and the close's id.
-    Allocate,
+    Allocate { run: Run },
+    /// Starts the rollup of a daily run.
+    DayStart { run: DayRun },
+    /// Has it finished? If so, stages its rows with those of earlier runs, and keeps them for later ones.
+    DayPoll { run: DayRun },
 }
 
 /// What the state machine branches on.
@@ -48,6 +52,7 @@ pub enum Action {
 pub enum Output {
     Query { state: State },
     Allocated { close: String, shards: Vec<apportion_core::close::Shard>, ledger_rows: usize },
+    Day { state: State, awaited: Vec<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,6 +60,8 @@ pub enum Output {
 pub enum State {
     Running,
     Succeeded,
+    /// The bill is there and has no line of the day yet.
+    Waiting,
 }
 
 /// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
@@ -64,6 +71,9 @@ pub enum Error {
     BadBill(String),
     #[error("{0}")]
     BadConfiguration(String),
+    /// The bill was delivered anew while it was read: try again.
+    #[error("{0}")]
+    BillChanged(String),
     #[error("{0}")]
     QueryFailed(String),
     #[error("{0}")]
@@ -83,6 +93,7 @@ impl Error {
         match self {
             Error::BadBill(_) => "BadBill",
             Error::BadConfiguration(_) => "BadConfiguration",
+            Error::BillChanged(_) => "BillChanged",
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
             Error::Store(error) => error.name(),
@@ -94,30 +105,38 @@ impl Error {
 
 /// Runs one step.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
-    match event.action {
-        Action::Start => rollup::start(context, &event.run).await,
-        Action::Poll => rollup::poll(context, &event.run).await,
-        Action::Allocate => allocate::allocate(context, &event.run).await,
+    match event {
+        Event::Start { run } => rollup::start(context, &run).await,
+        Event::Poll { run } => rollup::poll(context, &run).await,
+        Event::Allocate { run } => allocate::allocate(context, &run).await,
+        Event::DayStart { run } => day::start(context, &run).await,
+        Event::DayPoll { run } => day::poll(context, &run).await,
     }
 }
 
-/// The staged configuration.
-async fn configuration(context: &Context, run: &Run) -> Result<apportion_config::Loaded, Error> {
+/// The staged configuration files by relative path.
+async fn configuration_files(context: &Context, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut files = BTreeMap::new();
-    for entry in context.work.list(&run.configuration).await? {
-        files.insert(entry.key[run.configuration.len()..].to_owned(), context.work.get(&entry.key).await?);
+    for entry in context.work.list(prefix).await? {
+        files.insert(entry.key[prefix.len()..].to_owned(), context.work.get(&entry.key).await?);
     }
+    Ok(files)
+}
+
+/// The staged configuration of a close.
+async fn configuration(context: &Context, run: &Run) -> Result<apportion_config::Loaded, Error> {
+    let files = configuration_files(context, &run.configuration).await?;
     apportion_config::load_files(&files, run.period).map_err(|error| Error::BadConfiguration(error.to_string()))
 }
 
-async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, run: &Run, name: &str) -> Result<T, Error> {
-    let key = format!("{}{name}", run.staging);
+async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, staging: &str, name: &str) -> Result<T, Error> {
+    let key = format!("{staging}{name}");
     let bytes = context.work.get(&key).await?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))
 }
 
-async fn write_staged<T: Serialize>(context: &Context, run: &Run, name: &str, value: &T) -> Result<(), Error> {
-    let key = format!("{}{name}", run.staging);
+async fn write_staged<T: Serialize>(context: &Context, staging: &str, name: &str, value: &T) -> Result<(), Error> {
+    let key = format!("{staging}{name}");
     let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
     text.push('\n');
     Ok(context.work.put(&key, text.as_bytes()).await?)

@@ -1,66 +1,47 @@
-//! One query for each format of the frozen bill; their rows together are the rollup.
+//! The rollup of a close: one query for each format of the frozen bill; their rows together are the rollup.
 
-use crate::{Context, Error, Output, State, configuration, read_staged, write_staged};
+use crate::queries::{Query, Started, engine};
+use crate::{Context, Error, Output, State, configuration, queries, read_staged, write_staged};
 use apportion_core::bill::RollupRow;
 use apportion_core::close::{FrozenFile, InputsManifest, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, Statement, Table, catalogue, rollup};
-use apportion_output::{rollup_csv, sha256_hex};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A query that was started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Started {
-    format: String,
-    execution: String,
-    token: String,
-}
+use apportion_engine::{catalogue, rollup};
+use apportion_output::rollup_csv;
+use std::collections::BTreeSet;
 
 pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error> {
-    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
+    let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let taxonomy = configuration(context, run).await?.configuration.taxonomy;
-    let mut started = Vec::new();
-    for format in [BillFormat::Cur2, BillFormat::Focus10, BillFormat::Focus12, BillFormat::Focus13] {
-        let of_format = inputs.files.iter().filter(|file| file.format == format.as_str());
-        let mut files = Vec::new();
-        for file in of_format {
-            let key = format!("{}{}", inputs.prefix(), file.path);
-            let path = context.work.local_path(&key).ok_or_else(|| Error::Staging(format!("`{key}` is not a local file")))?;
-            files.push(path);
-        }
-        if files.is_empty() {
-            continue;
-        }
-        let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, format, &BTreeMap::new())
-            .map_err(|error| Error::BadConfiguration(error.to_string()))?;
-        let token = sha256_hex(format!("{}\n{}\n{}\n", inputs.digest, run.attempt, sql).as_bytes());
-        let statement = Statement {
-            name: format!("rollup-{}", format.as_str()),
-            sql,
-            tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: true }],
-        };
-        let execution = context.engine.start(&statement, &token).await.map_err(engine)?;
-        started.push(Started { format: format.as_str().to_owned(), execution: execution.0, token });
+    let mut files = Vec::with_capacity(inputs.files.len());
+    for file in &inputs.files {
+        let key = format!("{}{}", inputs.prefix(), file.path);
+        let path = context.work.local_path(&key).ok_or_else(|| Error::Staging(format!("`{key}` is not a local file")))?;
+        files.push((file.format.clone(), path));
     }
-    write_staged(context, run, "queries.json", &started).await?;
+    let query = Query {
+        name: "rollup",
+        text: catalogue::ROLLUP,
+        taxonomy: &taxonomy,
+        inputs_digest: &inputs.digest,
+        attempt: run.attempt,
+        report_repeats: true,
+    };
+    let started = queries::start(context, &query, &files).await?;
+    write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Query { state: State::Running })
 }
 
 pub(crate) async fn poll(context: &Context, run: &Run) -> Result<Output, Error> {
-    let started: Vec<Started> = read_staged(context, run, "queries.json").await?;
-    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
-    let mut warnings = BTreeSet::new();
-    for query in &started {
-        match context.engine.poll(&ExecutionId(query.execution.clone())).await.map_err(engine)? {
-            Poll::Running { .. } => return Ok(Output::Query { state: State::Running }),
-            // A person knows a file by the name under which it was delivered.
-            Poll::Failed { class, message } => {
-                return Err(failed(class, with_names(context, &inputs, message, |file| &file.delivered_as)));
-            }
-            Poll::Succeeded { warnings: found, .. } => warnings.extend(found),
+    let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
+    let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
+    // A person knows a file by the name under which it was delivered.
+    let warnings = match queries::poll(context, &started).await {
+        Err(Error::BadBill(message)) => {
+            return Err(Error::BadBill(with_names(context, &inputs, message, |file| &file.delivered_as)));
         }
-    }
+        other => other?,
+    };
+    let Some(warnings) = warnings else { return Ok(Output::Query { state: State::Running }) };
     // Warnings stand in the close, which is the same whatever the delivery was called.
     let warnings = warnings.into_iter().map(|warning| with_names(context, &inputs, warning, |file| &file.path)).collect();
     collect(context, run, &started, warnings).await?;
@@ -82,8 +63,7 @@ async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Ve
     let mut facts = RollupFacts { warnings, ..RollupFacts::default() };
     let mut rows: Vec<RollupRow> = Vec::new();
     for query in started {
-        let stream = context.engine.rows(&ExecutionId(query.execution.clone())).await.map_err(engine)?;
-        let part = rollup::read(stream, &taxonomy).await.map_err(engine)?;
+        let part = rollup::read(queries::rows(context, query).await?, &taxonomy).await.map_err(engine)?;
         facts.rows.insert(query.format.clone(), part.iter().map(|row| row.rows).sum());
         if query.format == BillFormat::Focus10.as_str() {
             let accounts: BTreeSet<String> =
@@ -96,17 +76,5 @@ async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Ve
     let dimensions: Vec<String> = taxonomy.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
     let csv = rollup_csv(&dimensions, &rows).map_err(|error| Error::Staging(error.to_string()))?;
     context.work.put(&format!("{}rollup.csv", run.staging), &csv).await?;
-    write_staged(context, run, "rollup.json", &facts).await
-}
-
-fn engine(error: EngineError) -> Error {
-    failed(error.class(), error.to_string())
-}
-
-fn failed(class: FailureClass, message: String) -> Error {
-    match class {
-        FailureClass::Bill => Error::BadBill(message),
-        FailureClass::Throttled => Error::QueryThrottled(message),
-        _ => Error::QueryFailed(message),
-    }
+    write_staged(context, &run.staging, "rollup.json", &facts).await
 }

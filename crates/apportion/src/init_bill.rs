@@ -8,7 +8,7 @@ use apportion_core::period::Period;
 use apportion_engine::profile::BillProfile;
 use apportion_engine::schema::BillFormat;
 use apportion_store::Store;
-use reconciliation_gate::{Action, Context, Event, Output};
+use reconciliation_gate::{Context, Event, Output};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,7 @@ async fn files_of(bill: &Path) -> Result<(BillFormat, Vec<PathBuf>), Failure> {
         currency: String::new(),
         attempt: 1,
     };
-    let located = reconciliation_gate::handle(&context, Event { action: Action::Locate, run, shard: None }).await;
+    let located = reconciliation_gate::handle(&context, Event::Locate { run }).await;
     if let Output::Located { ready: false, awaited, .. } = located.map_err(Failure::bad_input)? {
         return Err(Failure::new(NOT_READY, format!("the bill is not complete; awaited: {}", awaited.join("; "))));
     }

@@ -42,6 +42,7 @@ impl LocalFunctions {
         Ok(LocalFunctions {
             gate: GateContext { bill: places.bill.clone(), work: places.work.clone() },
             runner: RunnerContext {
+                bill: places.bill.clone(),
                 work: places.work.clone(),
                 closes: places.closes.clone(),
                 engine,

@@ -1,6 +1,8 @@
 //! The command line: a whole month on one machine, by the same functions, SQL and state machines as on AWS.
 
 mod close;
+#[cfg(test)]
+mod day_tests;
 mod failure;
 mod init;
 mod init_bill;

@@ -132,8 +132,37 @@ fn read_present(dir: &Path, names: impl Iterator<Item = String>) -> Result<BTree
 pub fn load_files(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<Loaded, ConfigError> {
     let files: Vec<(String, Vec<u8>)> =
         files.iter().filter(|(name, _)| belongs(name, period)).map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
-    let configuration = read(&files, period)?;
+    let configuration = read(&files, period, Drivers::Needed)?;
     Ok(Loaded { configuration, digest: digest(&files), files })
+}
+
+/// The same for a day: no pool is split, so no driver is needed and none is read.
+///
+/// # Errors
+/// The first fault found, with file and line.
+pub fn load_for_day(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
+    check_folder(dir)?;
+    let names = NEEDED.iter().chain(&OPTIONAL).map(|name| (*name).to_owned());
+    load_files_for_day(&read_present(dir, names)?, period)
+}
+
+/// The same as [`load_for_day`], from bytes, by relative path.
+///
+/// # Errors
+/// The first fault found, with file and line.
+pub fn load_files_for_day(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<Loaded, ConfigError> {
+    let is_wanted = |name: &str| NEEDED.contains(&name) || OPTIONAL.contains(&name);
+    let wanted = files.iter().filter(|(name, _)| is_wanted(name));
+    let files: Vec<(String, Vec<u8>)> = wanted.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
+    let configuration = read(&files, period, Drivers::Left)?;
+    Ok(Loaded { configuration, digest: digest(&files), files })
+}
+
+/// Whether the numbers behind headcount and usage keys are read and must be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drivers {
+    Needed,
+    Left,
 }
 
 /// Whether a path is part of a period's configuration. Hidden files (editors', macOS') are not.
@@ -170,7 +199,7 @@ fn source(files: &[(String, Vec<u8>)], name: &str) -> Result<Source, ConfigError
     }
 }
 
-fn read(files: &[(String, Vec<u8>)], period: Period) -> Result<Configuration, ConfigError> {
+fn read(files: &[(String, Vec<u8>)], period: Period, wanted: Drivers) -> Result<Configuration, ConfigError> {
     let units_source = source(files, "units.toml")?;
     let units = units::read(&units_source)?;
     let taxonomy = taxonomy::read(&source(files, "taxonomy.toml")?, &units, &units_source)?;
@@ -191,9 +220,12 @@ fn read(files: &[(String, Vec<u8>)], period: Period) -> Result<Configuration, Co
     let line_rules = rules::line_rules(&rules_source, &file.rule, &known)?;
     let special = rules::special(&rules_source, file.special.as_ref(), &known)?;
     let pools = pools::read(&rules_source, &file.pool, &known, &file.drivers)?;
-    let drivers = read_drivers(files, period, &file.drivers, &units, &pool_ids)?;
-    for pool in pools.iter().filter(|pool| pool.effective.covers(period)) {
-        pools::check_drivers(pool, period, &units.units, &drivers)?;
+    let mut drivers = BTreeMap::new();
+    if wanted == Drivers::Needed {
+        drivers = read_drivers(files, period, &file.drivers, &units, &pool_ids)?;
+        for pool in pools.iter().filter(|pool| pool.effective.covers(period)) {
+            pools::check_drivers(pool, period, &units.units, &drivers)?;
+        }
     }
     let configuration = Configuration { taxonomy, units: units.units, line_rules, special, pools, drivers, settings };
     check_in_force(&rules_source, &file, &configuration, period)?;

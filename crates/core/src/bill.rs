@@ -168,11 +168,17 @@ pub struct RollupRow {
 
 /// Picks the cost family of a bill.
 pub fn family(rows: &[RollupRow]) -> Family {
-    if rows.iter().any(|row| SEPARATE_DISCOUNTS.contains(&row.charge_type.as_str())) {
-        Family::Unblended
-    } else if rows.iter().any(|row| row.net_rows > 0) {
-        Family::Net
-    } else {
-        Family::Unblended
+    family_of(rows.iter().map(|row| (row.charge_type.as_str(), row.net_rows)))
+}
+
+/// The same from charge type and count of lines with a net cost, row by row.
+pub fn family_of<'a>(rows: impl Iterator<Item = (&'a str, i64)>) -> Family {
+    let mut has_net = false;
+    for (charge_type, net_rows) in rows {
+        if SEPARATE_DISCOUNTS.contains(&charge_type) {
+            return Family::Unblended;
+        }
+        has_net |= net_rows > 0;
     }
+    if has_net { Family::Net } else { Family::Unblended }
 }

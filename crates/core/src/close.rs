@@ -62,6 +62,13 @@ pub struct BillFile {
     pub encoding: String,
 }
 
+/// `bill.json`: files of the bill, and files nearby that are not of it, each with the reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    pub files: Vec<BillFile>,
+    pub ignored: Vec<String>,
+}
+
 /// One frozen file of the bill.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FrozenFile {

@@ -6,6 +6,8 @@
 pub mod allocate;
 pub mod bill;
 pub mod close;
+pub mod day;
+pub mod hygiene;
 pub mod ledger;
 pub mod model;
 pub mod money;

@@ -17,6 +17,10 @@ pub struct Period {
 pub struct PeriodError(pub String);
 
 impl Period {
+    /// `None` unless the year is one of 1970 to 9998 and the month one of 1 to 12.
+    pub fn of(year: u16, month: u8) -> Option<Period> {
+        ((1970..=9998).contains(&year) && (1..=12).contains(&month)).then_some(Period { year, month })
+    }
     pub fn year(self) -> u16 {
         self.year
     }
@@ -70,10 +74,7 @@ impl FromStr for Period {
         }
         let year: u16 = text[..4].parse().map_err(|_| wrong())?;
         let month: u8 = text[5..].parse().map_err(|_| wrong())?;
-        if !(1970..=9998).contains(&year) || !(1..=12).contains(&month) {
-            return Err(wrong());
-        }
-        Ok(Period { year, month })
+        Period::of(year, month).ok_or_else(wrong)
     }
 }
 

@@ -23,7 +23,11 @@ pub const ROLLUP: &str = include_str!("../../../sql/rollup.sql");
 /// `sql/profile.sql`.
 pub const PROFILE: &str = include_str!("../../../sql/profile.sql");
 
-/// Every file of the catalogue: path below `sql/`, text. What a close id counts as its SQL.
+/// `sql/daily.sql`.
+pub const DAILY: &str = include_str!("../../../sql/daily.sql");
+
+/// What a close runs: path below `sql/`, text. A close id counts these as its SQL; what only the daily run or a person runs stays out,
+/// so that it may change without making another close of the same month.
 pub const FILES: [(&str, &str); 6] = [
     ("profile.sql", PROFILE),
     ("rollup.sql", ROLLUP),

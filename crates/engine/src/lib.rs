@@ -5,7 +5,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod catalogue;
+mod columns;
 pub mod conformance;
+pub mod daily;
 pub mod profile;
 mod query;
 pub mod rollup;

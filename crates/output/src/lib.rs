@@ -4,6 +4,7 @@
 //! Where files lie is the store's matter, what the rows say is core's.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod daily;
 mod digest;
 mod header;
 mod ledger;
@@ -12,6 +13,7 @@ mod pools;
 mod rollup;
 mod safe_csv;
 
+pub use daily::{day_rows_csv, read_day_rows_csv};
 pub use digest::{parse_sums, sha256_hex, sums_file};
 pub use header::{Encoding, FileColumns, columns_of};
 pub use ledger::{LEDGER_COLUMNS, ledger_csv, read_ledger_csv};

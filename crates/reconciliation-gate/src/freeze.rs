@@ -1,15 +1,14 @@
 //! Copies the accepted files to `inputs/<period>/<digest>/`, by version and hash, and says so last.
 
-use crate::locate::Located;
 use crate::{Context, Error, Output, read_staged, write_staged};
-use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Run, Shard};
+use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Located, Run, Shard};
 use apportion_output::sha256_hex;
 use apportion_store::{PutOutcome, StoreError};
 use std::collections::BTreeMap;
 
 /// Hashes files `[from, to)` of the located list.
 pub(crate) async fn fingerprint(context: &Context, run: &Run, shard: Shard) -> Result<Output, Error> {
-    let located: Located = read_staged(context, run, "bill.json").await?;
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
     let mut frozen = Vec::new();
     for file in located.files.get(shard.from..shard.to).unwrap_or(&[]) {
         let apportion_store::Copied { sha256, size, .. } =
@@ -25,7 +24,7 @@ pub(crate) async fn fingerprint(context: &Context, run: &Run, shard: Shard) -> R
         });
     }
     let files = frozen.len();
-    write_staged(context, run, &fingerprint_name(shard.from), &frozen).await?;
+    write_staged(context, &run.staging, &fingerprint_name(shard.from), &frozen).await?;
     Ok(Output::Done { files })
 }
 
@@ -66,7 +65,7 @@ async fn plan(context: &Context, run: &Run) -> Result<InputsManifest, Error> {
 /// Copies files `[from, to)` of the located list.
 pub(crate) async fn freeze(context: &Context, run: &Run, shard: Shard) -> Result<Output, Error> {
     let plan = plan(context, run).await?;
-    let part: Vec<FrozenFile> = read_staged(context, run, &fingerprint_name(shard.from)).await?;
+    let part: Vec<FrozenFile> = read_staged(context, &run.staging, &fingerprint_name(shard.from)).await?;
     for file in &part {
         let key = format!("{}{}", plan.prefix(), file.path);
         let copied = context.work.copy_from(&context.bill, &file.delivered_as, &file.version, &key).await.map_err(changed)?;
@@ -90,7 +89,7 @@ pub(crate) async fn commit(context: &Context, run: &Run) -> Result<Output, Error
             return Err(Error::Staging(format!("`{key}` was not frozen whole: run again")));
         }
     }
-    write_staged(context, run, "inputs.json", &plan).await?;
+    write_staged(context, &run.staging, "inputs.json", &plan).await?;
     let key = format!("{}manifest.json", plan.prefix());
     let text = serde_json::to_string_pretty(&plan).map_err(|error| Error::Staging(error.to_string()))? + "\n";
     if context.work.put_once(&key, text.as_bytes()).await? == PutOutcome::Exists {

@@ -1,7 +1,7 @@
 //! Is the bill final, what exactly is closed, and does the ledger equal the invoices?
 //!
 //! Steps: `locate` and `freeze` (what the bill is, copied and hashed), `readiness` (ids final, invoices known, after the rollup),
-//! `reconcile` (the proof). Expected outcomes (not ready, does not reconcile) are outputs, not errors.
+//! `reconcile` (the proof); `day` finds the bill of a daily run. Expected outcomes (not ready, does not reconcile) are outputs, not errors.
 
 mod freeze;
 mod invoices;
@@ -12,6 +12,7 @@ mod reconcile;
 pub use invoices::parse_invoices;
 
 use apportion_core::close::{Run, Shard};
+use apportion_core::day::DayRun;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -26,30 +27,22 @@ pub struct Context {
 
 /// Which step, of which run.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
-    pub action: Action,
-    pub run: Run,
-    /// Which files, for `fingerprint` and `freeze`.
-    #[serde(default)]
-    pub shard: Option<Shard>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
     /// Finds the bill's files: by manifest in a Data Exports layout, else by name.
-    Locate,
+    Locate { run: Run },
     /// Hashes a shard of the files.
-    Fingerprint,
+    Fingerprint { run: Run, shard: Shard },
     /// Copies a shard of the files to `inputs/`.
-    Freeze,
+    Freeze { run: Run, shard: Shard },
     /// Checks what was copied and writes the inputs manifest.
-    FreezeCommit,
+    FreezeCommit { run: Run },
     /// Reads the rollup: invoice ids, completeness, invoices.
-    Readiness,
+    Readiness { run: Run },
     /// Proves the staged ledger.
-    Reconcile,
+    Reconcile { run: Run },
+    /// Finds the files of a daily run: all billing periods up to the date's.
+    Day { run: DayRun },
 }
 
 /// What the state machine branches on.
@@ -96,28 +89,27 @@ impl Error {
 
 /// Runs one step.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
-    let run = &event.run;
-    let shard = || event.shard.ok_or_else(|| Error::Staging("this step needs a shard".to_owned()));
-    match event.action {
-        Action::Locate => locate::locate(context, run).await,
-        Action::Fingerprint => freeze::fingerprint(context, run, shard()?).await,
-        Action::Freeze => freeze::freeze(context, run, shard()?).await,
-        Action::FreezeCommit => freeze::commit(context, run).await,
-        Action::Readiness => readiness::readiness(context, run).await,
-        Action::Reconcile => reconcile::reconcile(context, run).await,
+    match event {
+        Event::Locate { run } => locate::locate(context, &run).await,
+        Event::Fingerprint { run, shard } => freeze::fingerprint(context, &run, shard).await,
+        Event::Freeze { run, shard } => freeze::freeze(context, &run, shard).await,
+        Event::FreezeCommit { run } => freeze::commit(context, &run).await,
+        Event::Readiness { run } => readiness::readiness(context, &run).await,
+        Event::Reconcile { run } => reconcile::reconcile(context, &run).await,
+        Event::Day { run } => locate::day(context, &run).await,
     }
 }
 
 /// Reads a staged JSON file.
-async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, run: &Run, name: &str) -> Result<T, Error> {
-    let key = format!("{}{name}", run.staging);
+async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, staging: &str, name: &str) -> Result<T, Error> {
+    let key = format!("{staging}{name}");
     let bytes = context.work.get(&key).await?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))
 }
 
 /// Writes a staged JSON file, pretty, with a line end.
-async fn write_staged<T: Serialize>(context: &Context, run: &Run, name: &str, value: &T) -> Result<(), Error> {
-    let key = format!("{}{name}", run.staging);
+async fn write_staged<T: Serialize>(context: &Context, staging: &str, name: &str, value: &T) -> Result<(), Error> {
+    let key = format!("{staging}{name}");
     let mut text = serde_json::to_string_pretty(value).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
     text.push('\n');
     Ok(context.work.put(&key, text.as_bytes()).await?)

@@ -4,20 +4,14 @@
 //! Anything else is a file, or a folder whose data files are all taken.
 
 use crate::{Context, Error, Output, write_staged};
-use apportion_core::close::{BillFile, Run, shards};
+use apportion_core::close::{BillFile, Located, Readiness, Run, shards};
+use apportion_core::day::DayRun;
 use apportion_core::period::Period;
 use apportion_engine::schema::BillFormat;
 use apportion_output::{Encoding, FileColumns, columns_of};
 use apportion_store::{Entry, Store};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Files of the bill, and files nearby that are not of it.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Located {
-    pub files: Vec<BillFile>,
-    pub ignored: Vec<String>,
-}
 
 /// What a search comes to before any file is opened.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,10 +22,51 @@ enum Found {
 
 pub(crate) async fn locate(context: &Context, run: &Run) -> Result<Output, Error> {
     let entries = entries_of(&context.bill, &run.bill).await?;
-    let (keys, ignored) = match find(&context.bill, &entries, run).await? {
+    let found = find(&context.bill, &entries, &run.bill, run.period).await?;
+    stage(context, &run.staging, found).await
+}
+
+/// The same for a day: every billing period that the bill holds up to the date's own, since a digest compares with earlier months.
+///
+/// A bill that is not there yet is awaited and no error: the machine asks again. Whether it has lines of the day only the rollup can
+/// tell; it reads the bill anyway.
+pub(crate) async fn day(context: &Context, run: &DayRun) -> Result<Output, Error> {
+    let is_file = !run.bill.is_empty() && !run.bill.ends_with('/');
+    if is_file && context.bill.head(&run.bill).await?.is_none() {
+        return stage(context, &run.staging, Found::Awaited(vec![format!("the bill file `{}`", run.bill)])).await;
+    }
+    let entries = entries_of(&context.bill, &run.bill).await?;
+    let latest = run.date.period();
+    let mut periods: BTreeSet<Period> = BTreeSet::from([latest]);
+    let of_exports = entries.iter().flat_map(|entry| [placed(&entry.key, "data"), placed(&entry.key, "metadata")]).flatten();
+    periods.extend(of_exports.filter_map(|placed| placed.period.parse::<Period>().ok()).filter(|period| *period < latest));
+    if !is_file && !entries.iter().any(|entry| is_data(&entry.key)) {
+        let what = "the bill: there is no .parquet, .csv or .csv.gz file in the bill folder yet".to_owned();
+        return stage(context, &run.staging, Found::Awaited(vec![what])).await;
+    }
+    let (mut keys, mut ignored) = (BTreeMap::new(), BTreeSet::new());
+    for period in periods {
+        match find(&context.bill, &entries, &run.bill, period).await? {
+            Found::Files { keys: found, ignored: left_out } => {
+                keys.extend(found.into_iter().map(|entry| (entry.key.clone(), entry)));
+                ignored.extend(left_out);
+            }
+            Found::Awaited(awaited) if period == latest => return stage(context, &run.staging, Found::Awaited(awaited)).await,
+            Found::Awaited(awaited) => {
+                ignored.insert(format!("the bill of {period}: it lacks {}", awaited.join("; ")));
+            }
+        }
+    }
+    let found = Found::Files { keys: keys.into_values().collect(), ignored: ignored.into_iter().collect() };
+    stage(context, &run.staging, found).await
+}
+
+/// Stages what was found, or what is awaited.
+async fn stage(context: &Context, staging: &str, found: Found) -> Result<Output, Error> {
+    let (keys, ignored) = match found {
         Found::Files { keys, ignored } => (keys, ignored),
         Found::Awaited(awaited) => {
-            write_staged(context, run, "readiness.json", &serde_json::json!({ "ready": false, "awaited": awaited })).await?;
+            write_staged(context, staging, "readiness.json", &Readiness { ready: false, awaited: awaited.clone() }).await?;
             return Ok(Output::Located { ready: false, awaited, files: 0, shards: Vec::new() });
         }
     };
@@ -40,7 +75,7 @@ pub(crate) async fn locate(context: &Context, run: &Run) -> Result<Output, Error
         files.push(describe(&context.bill, entry)?);
     }
     let count = files.len();
-    write_staged(context, run, "bill.json", &Located { files, ignored }).await?;
+    write_staged(context, staging, "bill.json", &Located { files, ignored }).await?;
     Ok(Output::Located { ready: true, awaited: Vec::new(), files: count, shards: shards(count) })
 }
 
@@ -102,21 +137,21 @@ fn placed(key: &str, segment: &str) -> Option<Placed> {
     Some(Placed { export: parts[..at].join("/"), period: parts[at + 1][15..].to_owned(), rest: parts[at + 2..].join("/") })
 }
 
-async fn find(store: &Store, entries: &[Entry], run: &Run) -> Result<Found, Error> {
-    if !run.bill.is_empty() && !run.bill.ends_with('/') {
+async fn find(store: &Store, entries: &[Entry], bill: &str, period: Period) -> Result<Found, Error> {
+    if !bill.is_empty() && !bill.ends_with('/') {
         return Ok(Found::Files { keys: entries.to_vec(), ignored: Vec::new() });
     }
     let exports: BTreeSet<String> =
         entries.iter().filter_map(|entry| placed(&entry.key, "metadata")).map(|placed| placed.export).collect();
     if !exports.is_empty() {
-        return find_in_export(store, entries, &exports, run.period).await;
+        return find_in_export(store, entries, &exports, period).await;
     }
     if let Some(entry) =
         entries.iter().find(|entry| placed(&entry.key, "data").is_some() || entry.key.contains("BILLING_PERIOD="))
     {
         return Ok(Found::Awaited(vec![format!(
             "the manifest of the export that `{}` belongs to (`metadata/BILLING_PERIOD={}/…-Manifest.json`): it arrives after all data; name the folder above `data/`",
-            entry.key, run.period
+            entry.key, period
         )]));
     }
     let (data, other): (Vec<Entry>, Vec<Entry>) = entries.iter().cloned().partition(|entry| is_data(&entry.key));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Error> {
     let settings = settings(context, run).await?;
-    let facts: RollupFacts = read_staged(context, run, "rollup.json").await?;
+    let facts: RollupFacts = read_staged(context, &run.staging, "rollup.json").await?;
     let bytes = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
     let (_, all) = read_rollup_csv(&bytes).map_err(|error| Error::Staging(error.to_string()))?;
     let (rows, other_periods) = of_period(all, run);
@@ -40,7 +40,7 @@ pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Er
     };
     let found = controls(&rows, invoices.as_ref().map(|(list, _)| list.as_slice()), &how);
     awaited.extend(found.awaited.iter().cloned());
-    let inputs: InputsManifest = read_staged(context, run, "inputs.json").await?;
+    let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let statements = statements(&rows, &found, invoices.is_some(), how.family, &inputs, &facts);
     let mut ignored = found.ignored;
     ignored.extend(invoices.into_iter().flat_map(|(_, ignored)| ignored));
@@ -57,11 +57,11 @@ pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Er
         statements,
         currency,
     };
-    write_staged(context, run, "compared.json", &compared).await?;
+    write_staged(context, &run.staging, "compared.json", &compared).await?;
     // A provisional close goes on with what is there, but nothing can be closed where there is nothing.
     let ready = if run.provisional { !rows.is_empty() } else { awaited.is_empty() };
     let answer = Readiness { ready, awaited };
-    write_staged(context, run, "readiness.json", &answer).await?;
+    write_staged(context, &run.staging, "readiness.json", &answer).await?;
     Ok(Output::Readiness { ready: answer.ready, awaited: answer.awaited })
 }
 

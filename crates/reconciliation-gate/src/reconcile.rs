@@ -11,9 +11,9 @@ use apportion_output::{read_ledger_csv, read_rollup_csv};
 use std::collections::BTreeMap;
 
 pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Error> {
-    let compared: Compared = read_staged(context, run, "compared.json").await?;
-    let facts: CloseFacts = read_staged(context, run, "close.json").await?;
-    let notes: Vec<Note> = read_staged(context, run, "notes.json").await?;
+    let compared: Compared = read_staged(context, &run.staging, "compared.json").await?;
+    let facts: CloseFacts = read_staged(context, &run.staging, "close.json").await?;
+    let notes: Vec<Note> = read_staged(context, &run.staging, "notes.json").await?;
     let ledger = context.work.get(&format!("{}close/ledger.csv", run.staging)).await?;
     let (_, ledger) = read_ledger_csv(&ledger).map_err(|error| Error::Staging(error.to_string()))?;
     let rollup = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
@@ -27,7 +27,7 @@ pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Er
     if passed {
         freeze::parts(context, run, &facts).await?;
     }
-    write_staged(context, run, "close/reconciliation.json", &report).await?;
+    write_staged(context, &run.staging, "close/reconciliation.json", &report).await?;
     Ok(Output::Reconciled { passed })
 }
 

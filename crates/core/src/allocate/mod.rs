@@ -5,7 +5,7 @@
 
 mod cents;
 mod follow;
-mod owner;
+pub(crate) mod owner;
 mod pools;
 
 pub use cents::{CentsError, largest_remainder_minor};
@@ -160,7 +160,7 @@ struct Run<'a> {
 }
 
 /// Component of a line before any split.
-fn component_of(kind: Kind) -> Component {
+pub(crate) fn component_of(kind: Kind) -> Component {
     match kind {
         Kind::Usage | Kind::Covered | Kind::Negation => Component::Direct,
         Kind::CommitmentFee => Component::Commitment,
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
     fn new(inputs: &'a Inputs<'a>) -> Self {
         Run {
             inputs,
-            finder: owner::Finder::new(inputs),
+            finder: owner::Finder::new(inputs.configuration, inputs.org, inputs.period),
             portions: Vec::with_capacity(inputs.rows.len()),
             unknown_owners: BTreeMap::new(),
             untagged: Default::default(),
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
 
     /// Lines whose owner is looked for or stated: all but negations, commitment fees and what follows.
     fn place_owned(&mut self, rows: &[&RollupRow]) -> Result<(), AllocateError> {
-        for row in rows {
+        for row in rows.iter().copied() {
             if !self.finder.knows_account(&row.account_id) {
                 let cash = self.cash(row);
                 *self.unknown_accounts.entry(row.account_id.clone()).or_default() += cash;
@@ -455,7 +455,7 @@ impl<'a> Run<'a> {
     /// Discounts, tax and whatever else is configured to follow: by cash of the charges placed so far.
     fn place_followers(&mut self, rows: &[&RollupRow]) -> Result<(), AllocateError> {
         let weights = Weights::of_charges(&self.portions);
-        for row in rows {
+        for row in rows.iter().copied() {
             let component = component_of(row.kind);
             if matches!(component, Component::Direct | Component::Commitment | Component::Unused) {
                 continue;

@@ -1,17 +1,42 @@
 //! Whose line is it: the first line rule that matches, else the unit of the owning tag, else the untagged pool.
 
-use super::Inputs;
 use crate::bill::RollupRow;
 use crate::ledger::Component;
 use crate::model::{Configuration, LineRule, Match, Owner, UNTAGGED};
-use crate::org::UNKNOWN;
+use crate::org::{OrgSnapshot, UNKNOWN};
+use crate::period::Period;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tag value that a line rule writes to mean "no value".
 const UNTAGGED_VALUE: &str = "__untagged__";
 
+/// What of a line says whose it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub provider: &'a str,
+    pub issuer: &'a str,
+    pub account_id: &'a str,
+    pub service: &'a str,
+    pub charge_type: &'a str,
+    /// Raw values of the configuration's dimensions, in their order.
+    pub tags: &'a [String],
+}
+
+impl<'a> From<&'a RollupRow> for Line<'a> {
+    fn from(row: &'a RollupRow) -> Line<'a> {
+        Line {
+            provider: &row.provider,
+            issuer: &row.issuer,
+            account_id: &row.account_id,
+            service: &row.service,
+            charge_type: &row.charge_type,
+            tags: &row.tags,
+        }
+    }
+}
+
 /// An owner and why.
-pub(super) struct Found {
+pub(crate) struct Found {
     pub owner: Owner,
     pub rule_id: String,
     /// What the owning tag said, `""` if nothing.
@@ -27,7 +52,7 @@ impl Found {
 }
 
 /// Looks owners up for one period.
-pub(super) struct Finder<'a> {
+pub(crate) struct Finder<'a> {
     configuration: &'a Configuration,
     rules: Vec<&'a LineRule>,
     units: BTreeMap<String, &'a str>,
@@ -37,8 +62,7 @@ pub(super) struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    pub fn new(inputs: &'a Inputs<'a>) -> Self {
-        let configuration = inputs.configuration;
+    pub fn new(configuration: &'a Configuration, org: &'a OrgSnapshot, period: Period) -> Self {
         let owner_index = configuration.taxonomy.owner_index();
         let fold = |text: &str| match owner_index {
             Some(index) => configuration.taxonomy.dimensions[index].fold(text),
@@ -46,11 +70,11 @@ impl<'a> Finder<'a> {
         };
         Finder {
             configuration,
-            rules: configuration.line_rules.iter().filter(|rule| rule.effective.covers(inputs.period)).collect(),
+            rules: configuration.line_rules.iter().filter(|rule| rule.effective.covers(period)).collect(),
             units: configuration.units.iter().map(|unit| (fold(&unit.id), unit.id.as_str())).collect(),
             owner_index,
-            paths: inputs.org.ou_paths(),
-            accounts: inputs.org.accounts.iter().map(|account| account.id.as_str()).collect(),
+            paths: org.ou_paths(),
+            accounts: org.accounts.iter().map(|account| account.id.as_str()).collect(),
         }
     }
 
@@ -60,23 +84,25 @@ impl<'a> Finder<'a> {
     }
 
     /// The first line rule in force that matches. With `named`, only rules that name the component.
-    pub fn line_rule(&self, row: &RollupRow, component: Component, named: bool) -> Option<Found> {
+    pub fn line_rule<'b>(&self, line: impl Into<Line<'b>>, component: Component, named: bool) -> Option<Found> {
+        let line = line.into();
         self.rules
             .iter()
             .find(|rule| {
                 let names = rule.when.components.contains(&component);
-                (names || (!named && rule.when.components.is_empty())) && self.matches(&rule.when, row)
+                (names || (!named && rule.when.components.is_empty())) && self.matches(&rule.when, line)
             })
             .map(|rule| Found::stated(rule.to.clone(), rule.id.clone()))
     }
 
     /// Line rule, owning tag, untagged pool.
-    pub fn find(&self, row: &RollupRow, component: Component) -> Found {
-        if let Some(found) = self.line_rule(row, component, false) {
+    pub fn find<'b>(&self, line: impl Into<Line<'b>>, component: Component) -> Found {
+        let line = line.into();
+        if let Some(found) = self.line_rule(line, component, false) {
             return found;
         }
         let value = self.owner_index.and_then(|index| {
-            let raw = row.tags.get(index)?;
+            let raw = line.tags.get(index)?;
             self.configuration.taxonomy.dimensions[index].canonical_value(raw)
         });
         let folded = match (self.owner_index, &value) {
@@ -102,30 +128,35 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn matches(&self, when: &Match, row: &RollupRow) -> bool {
+    fn matches(&self, when: &Match, line: Line<'_>) -> bool {
         let has = |set: &BTreeSet<String>, value: &str| set.is_empty() || set.contains(value);
-        has(&when.accounts, &row.account_id)
-            && has(&when.services, &row.service)
-            && has(&when.charge_types, &row.charge_type)
-            && has(&when.providers, &row.provider)
-            && has(&when.issuers, &row.issuer)
-            && (when.ou_paths.is_empty() || self.under(&when.ou_paths, &row.account_id))
-            && when.tags.iter().all(|(dimension, values)| self.tag_is(row, dimension, values))
+        has(&when.accounts, line.account_id)
+            && has(&when.services, line.service)
+            && has(&when.charge_types, line.charge_type)
+            && has(&when.providers, line.provider)
+            && has(&when.issuers, line.issuer)
+            && (when.ou_paths.is_empty() || self.under(&when.ou_paths, line.account_id))
+            && when.tags.iter().all(|(dimension, values)| self.tag_is(line, dimension, values))
+    }
+
+    /// OU path of an account, `__unknown__` if the organization lacks it.
+    pub fn ou_path(&self, account_id: &str) -> &str {
+        self.paths.get(account_id).map_or(UNKNOWN, String::as_str)
     }
 
     fn under(&self, ou_paths: &BTreeSet<String>, account_id: &str) -> bool {
-        let path = self.paths.get(account_id).map(String::as_str).unwrap_or(UNKNOWN);
+        let path = self.ou_path(account_id);
         ou_paths
             .iter()
             .any(|wanted| path == wanted || path.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('/')))
     }
 
-    fn tag_is(&self, row: &RollupRow, dimension: &str, values: &BTreeSet<String>) -> bool {
+    fn tag_is(&self, line: Line<'_>, dimension: &str, values: &BTreeSet<String>) -> bool {
         let Some(index) = self.configuration.taxonomy.dimensions.iter().position(|known| known.name == dimension) else {
             return false;
         };
         let known = &self.configuration.taxonomy.dimensions[index];
-        match row.tags.get(index).and_then(|raw| known.canonical_value(raw)) {
+        match line.tags.get(index).and_then(|raw| known.canonical_value(raw)) {
             None => values.contains(UNTAGGED_VALUE),
             Some(value) => values.iter().any(|wanted| known.fold(wanted) == known.fold(&value)),
         }

@@ -1,0 +1,247 @@
+//! The rollup of a daily run: day rows of the bill as it stands, with those that earlier runs kept of months it lacks.
+//!
+//! Nothing of a day after the run's date is used, so that a run of a past date says what it would have said then.
+
+use crate::queries::{Query, Started, engine};
+use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
+use apportion_core::close::{Located, Readiness};
+use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, Restated, family, newest, ownership, restated};
+use apportion_core::period::Period;
+use apportion_core::tags::Taxonomy;
+use apportion_engine::{catalogue, daily};
+use apportion_output::{day_rows_csv, read_day_rows_csv, sha256_hex};
+use apportion_store::PutOutcome;
+use std::collections::BTreeMap;
+
+fn staging(error: impl std::fmt::Display) -> Error {
+    Error::Staging(error.to_string())
+}
+
+/// Taxonomy of the day rows.
+async fn taxonomy(context: &Context, run: &DayRun) -> Result<Taxonomy, Error> {
+    let files = configuration_files(context, &run.configuration).await?;
+    let loaded = apportion_config::load_files_for_day(&files, run.date.period());
+    loaded.map(|loaded| ownership(&loaded.configuration)).map_err(|error| Error::BadConfiguration(error.to_string()))
+}
+
+pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Error> {
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
+    let taxonomy = taxonomy(context, run).await?;
+    let mut files = Vec::with_capacity(located.files.len());
+    let mut digest = String::new();
+    for file in &located.files {
+        let path = context.bill.local_path(&file.key);
+        files.push((file.format.clone(), path.ok_or_else(|| Error::Staging(format!("`{}` is not a local file", file.key)))?));
+        digest.push_str(&format!("{:?} {}\n", file.key, file.version));
+    }
+    let query = Query {
+        name: "daily",
+        text: catalogue::DAILY,
+        taxonomy: &taxonomy,
+        inputs_digest: &digest,
+        attempt: run.attempt,
+        report_repeats: false,
+    };
+    let started = queries::start(context, &query, &files).await?;
+    write_staged(context, &run.staging, "queries.json", &started).await?;
+    Ok(Output::Day { state: State::Running, awaited: Vec::new() })
+}
+
+pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {
+    let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
+    let Some(warnings) = queries::poll(context, &started).await? else {
+        return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
+    };
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
+    unchanged(context, &located).await?;
+    let taxonomy = taxonomy(context, run).await?;
+    let mut bill = Vec::new();
+    let mut lines = BTreeMap::new();
+    for query in &started {
+        let part = daily::read(queries::rows(context, query).await?, &taxonomy).await.map_err(engine)?;
+        lines.insert(query.format.clone(), part.iter().map(|row| row.rows).sum());
+        bill.extend(part);
+    }
+    let seen = Seen::of(bill, run.date)?;
+    if let Some(awaited) = seen.awaited(run.date) {
+        let awaited = vec![awaited];
+        write_staged(context, &run.staging, "readiness.json", &Readiness { ready: false, awaited: awaited.clone() }).await?;
+        return Ok(Output::Day { state: State::Waiting, awaited });
+    }
+    let names: Vec<String> = taxonomy.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
+    let warnings = warnings.into_iter().chain(located.ignored.iter().map(|line| format!("left out: {line}"))).collect();
+    collect(context, run, &names, seen, lines, warnings).await?;
+    Ok(Output::Day { state: State::Succeeded, awaited: Vec::new() })
+}
+
+/// The files are those that were found, to the version.
+async fn unchanged(context: &Context, located: &Located) -> Result<(), Error> {
+    for file in &located.files {
+        let now = context.bill.head(&file.key).await?;
+        if now.is_none_or(|entry| entry.version != file.version) {
+            return Err(Error::BillChanged(format!("`{}` was delivered anew while it was read: run again", file.key)));
+        }
+    }
+    Ok(())
+}
+
+/// The bill as a run of a date sees it.
+struct Seen {
+    /// By billing period, sorted.
+    periods: BTreeMap<Period, Vec<DayRow>>,
+    newest_day: Option<Day>,
+    later_lines: i64,
+}
+
+impl Seen {
+    fn of(bill: Vec<DayRow>, date: Day) -> Result<Seen, Error> {
+        if bill.is_empty() {
+            return Err(Error::BadBill("the bill has no lines: its files hold nothing but a header; export it again".to_owned()));
+        }
+        let mut seen = Seen { periods: BTreeMap::new(), newest_day: None, later_lines: 0 };
+        let limit = date.to_string();
+        for row in bill {
+            let period: Period = row
+                .billing_period
+                .parse()
+                .map_err(|error| Error::BadBill(format!("{error}; {} bill lines say so: export the bill again", row.rows)))?;
+            if period > date.period() || row.day > limit {
+                seen.later_lines += row.rows;
+                continue;
+            }
+            seen.newest_day = seen.newest_day.max(row.date());
+            seen.periods.entry(period).or_default().push(row);
+        }
+        seen.periods.values_mut().for_each(|rows| rows.sort_unstable());
+        Ok(seen)
+    }
+
+    /// What is missing, if the bill has no line of the date yet.
+    fn awaited(&self, date: Day) -> Option<String> {
+        match self.newest_day {
+            Some(newest) if newest == date => None,
+            Some(newest) => Some(format!("bill lines of {date}: the newest usage day in the bill is {newest}")),
+            None => Some(format!("bill lines of {date}: the bill has none of that day or before it")),
+        }
+    }
+}
+
+async fn collect(
+    context: &Context,
+    run: &DayRun,
+    names: &[String],
+    seen: Seen,
+    lines: BTreeMap<String, i64>,
+    warnings: Vec<String>,
+) -> Result<(), Error> {
+    let mut facts = DayFacts {
+        lines,
+        periods: BTreeMap::new(),
+        from_history: BTreeMap::new(),
+        newest_day: seen.newest_day,
+        family: apportion_core::bill::Family::Unblended,
+        currencies: BTreeMap::new(),
+        undated_lines: seen.periods.values().flatten().filter(|row| row.day.is_empty()).map(|row| row.rows).sum(),
+        later_lines: seen.later_lines,
+        restated: Vec::new(),
+        warnings,
+    };
+    for (period, rows) in &seen.periods {
+        let (file, found) = keep(context, run, *period, names, rows).await?;
+        facts.periods.insert(period.to_string(), file.key());
+        facts.restated.extend(found);
+    }
+    let mut all: Vec<DayRow> = seen.periods.values().flatten().cloned().collect();
+    for (period, file) in missing(context, run.date, &seen.periods).await? {
+        all.extend(read(context, file, names).await?.into_iter().filter(|row| row.day <= run.date.to_string()));
+        facts.from_history.insert(period.to_string(), file.key());
+    }
+    facts.family = family(&all);
+    for row in &all {
+        *facts.currencies.entry(row.currency.clone()).or_default() += row.rows;
+    }
+    let csv = day_rows_csv(names, &all).map_err(staging)?;
+    context.work.put(&format!("{}rollup.csv", run.staging), &csv).await?;
+    write_staged(context, &run.staging, "rollup.json", &facts).await
+}
+
+/// Kept files below a prefix, in order.
+async fn kept(context: &Context, prefix: &str) -> Result<Vec<HistoryFile>, Error> {
+    let entries = context.work.list(prefix).await?;
+    let mut files: Vec<HistoryFile> = entries.iter().filter_map(|entry| HistoryFile::of_key(&entry.key)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Keeps the day rows of a period for later runs, as a new version where this date has seen something else before; says which
+/// days an earlier run saw otherwise.
+///
+/// A month that is over and has not changed since the newest file is not written again.
+async fn keep(
+    context: &Context,
+    run: &DayRun,
+    period: Period,
+    names: &[String],
+    rows: &[DayRow],
+) -> Result<(HistoryFile, Vec<Restated>), Error> {
+    let bytes = day_rows_csv(names, rows).map_err(staging)?;
+    let digest = sha256_hex(&bytes);
+    let files = kept(context, &HistoryFile::prefix(period)).await?;
+    let mut own: Vec<HistoryFile> = files.iter().copied().filter(|file| file.date == run.date).collect();
+    if own.is_empty()
+        && period < run.date.period()
+        && let Some(file) = newest(&files, run.date)
+        && context.work.digest(&file.key(), None).await?.sha256 == digest
+    {
+        return Ok((file, Vec::new()));
+    }
+    let mut file = None;
+    if let Some(last) = own.last()
+        && context.work.digest(&last.key(), None).await?.sha256 == digest
+    {
+        file = own.pop();
+    }
+    let mut version = own.last().map_or(1, |last| last.version + 1);
+    let file = match file {
+        Some(file) => file,
+        None => loop {
+            let file = HistoryFile { period, date: run.date, version };
+            // Another run of the same date may be writing: its version stays, this one gets the next.
+            if context.work.put_once(&file.key(), &bytes).await? == PutOutcome::Created {
+                break file;
+            }
+            version += 1;
+        },
+    };
+    let Some(before) = newest(&files.into_iter().filter(|other| *other < file).collect::<Vec<_>>(), run.date) else {
+        return Ok((file, Vec::new()));
+    };
+    let found = restated(period, before.date, &read(context, before, names).await?, rows);
+    Ok((file, found))
+}
+
+/// Periods that the bill lacks and earlier runs kept: the newest file of each.
+async fn missing(
+    context: &Context,
+    date: Day,
+    there: &BTreeMap<Period, Vec<DayRow>>,
+) -> Result<BTreeMap<Period, HistoryFile>, Error> {
+    let mut by_period: BTreeMap<Period, Vec<HistoryFile>> = BTreeMap::new();
+    for file in kept(context, "daily/rollups/").await? {
+        by_period.entry(file.period).or_default().push(file);
+    }
+    let wanted = by_period.into_iter().filter(|(period, _)| *period <= date.period() && !there.contains_key(period));
+    Ok(wanted.filter_map(|(period, files)| newest(&files, date).map(|file| (period, file))).collect())
+}
+
+/// Rows of a kept file with the tags in today's order; a dimension that ownership did not need then has no value.
+async fn read(context: &Context, file: HistoryFile, names: &[String]) -> Result<Vec<DayRow>, Error> {
+    let key = file.key();
+    let bytes = context.work.get(&key).await?;
+    let (dimensions, mut rows) = read_day_rows_csv(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
+    let places: Vec<Option<usize>> = names.iter().map(|name| dimensions.iter().position(|known| known == name)).collect();
+    for row in &mut rows {
+        row.tags = places.iter().map(|place| place.and_then(|at| row.tags.get(at).cloned()).unwrap_or_default()).collect();
+    }
+    Ok(rows)
+}

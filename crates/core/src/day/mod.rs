@@ -1,0 +1,127 @@
+//! The daily run: what its steps hand to each other, and whose each day's cost is.
+//!
+//! Owners come from the close's own rules ([`owned`]); what is restated between two runs is [`restated`]'s answer. Forecast,
+//! anomalies and budgets build on [`Owned`].
+
+mod date;
+mod history;
+mod owned;
+
+pub use date::{Day, DayError};
+pub use history::{HistoryFile, Restated, newest, restated};
+pub use owned::{OwnedError, POOL, UNTAGGED_OWNER, owned, ownership};
+
+use crate::bill::{Family, Kind, Measure, family_of};
+use crate::money::Money;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One run of the daily machine. Keys and prefixes are of the work store; prefixes end in `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayRun {
+    /// The day reported on.
+    pub date: Day,
+    /// Where this run stages its files: `staging/daily/<date>/<run>/`.
+    pub staging: String,
+    /// File, or prefix, of the bill store; it may hold several billing periods.
+    pub bill: String,
+    /// Prefix of the configuration files.
+    pub configuration: String,
+    /// Key of the organization file, if there is one.
+    pub organization: Option<String>,
+    /// Rises when a failed run is started again, so that its queries run again.
+    pub attempt: u32,
+}
+
+/// One row of `sql/daily.sql`: exact sums over bill lines of one usage day, alike in all that ownership and the digest need.
+///
+/// Absent text is `""`. Order of fields is the order of sorting and of the columns of `daily/rollups/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DayRow {
+    /// `YYYY-MM`.
+    pub billing_period: String,
+    /// `YYYY-MM-DD`, the UTC day on which usage starts; `""` where the bill does not say.
+    pub day: String,
+    pub provider: String,
+    /// Legal seller: line rules may match on it.
+    pub issuer: String,
+    pub billing_account_id: String,
+    pub account_id: String,
+    pub service: String,
+    pub kind: Kind,
+    /// The export's own word.
+    pub charge_type: String,
+    pub currency: String,
+    /// Trimmed raw tag values, one for each dimension of [`ownership`]'s taxonomy, in its order.
+    pub tags: Vec<String>,
+    /// The greatest name that the bill gives the account.
+    pub account_name: String,
+    pub cash: Measure,
+    pub effective: Measure,
+    /// Bill lines summed.
+    pub rows: i64,
+    /// Lines that have a net cost.
+    pub net_rows: i64,
+}
+
+impl DayRow {
+    /// The usage day, `None` where the bill does not say.
+    pub fn date(&self) -> Option<Day> {
+        self.day.parse().ok()
+    }
+}
+
+/// A part of a [`DayRow`], or all of it, with its owner. Money is of one family.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owned {
+    pub billing_period: String,
+    pub day: String,
+    pub provider: String,
+    pub billing_account_id: String,
+    pub account_id: String,
+    pub account_name: String,
+    /// OU path of the account on that day; `""` directly under the root, `__unknown__` if the organization lacks it.
+    pub ou: String,
+    /// Unit id, [`UNTAGGED_OWNER`] (no owning tag), `__unknown__` (a value that names no unit), or `pool:<id>` where a rule says so.
+    pub owner: String,
+    /// What the owning tag said where it names no unit, else `""`.
+    pub owner_value: String,
+    pub service: String,
+    pub kind: Kind,
+    pub charge_type: String,
+    pub currency: String,
+    pub cash: Money,
+    pub effective: Money,
+    /// Bill lines; those of a row that is split count in its first part.
+    pub rows: i64,
+}
+
+/// The cost family of day rows: the close's rule over all of them.
+pub fn family(rows: &[DayRow]) -> Family {
+    family_of(rows.iter().map(|row| (row.charge_type.as_str(), row.net_rows)))
+}
+
+/// What the daily rollup found beside its rows: `rollup.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayFacts {
+    /// Bill lines of the bill at hand by format, those of days after the run's date included.
+    pub lines: BTreeMap<String, i64>,
+    /// Billing periods that the bill at hand holds, up to that of the date: period -> key of what the run keeps of it.
+    pub periods: BTreeMap<String, String>,
+    /// Billing periods that the bill at hand lacks: period -> key of the file that an earlier run kept.
+    pub from_history: BTreeMap<String, String>,
+    /// The newest usage day up to the run's date, over all rows.
+    pub newest_day: Option<Day>,
+    pub family: Family,
+    /// Currency -> bill lines.
+    pub currencies: BTreeMap<String, i64>,
+    /// Lines of the bill at hand without a usage day: in no day's figures.
+    pub undated_lines: i64,
+    /// Lines of usage days after the date, or of later billing periods: left out.
+    pub later_lines: i64,
+    /// Days of which an earlier run saw something else.
+    pub restated: Vec<Restated>,
+    /// Things a person should know about the files.
+    pub warnings: Vec<String>,
+}

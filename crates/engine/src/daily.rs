@@ -1,0 +1,59 @@
+//! Reads the result of `sql/daily.sql` into [`DayRow`]s.
+
+use crate::columns::Columns;
+use crate::query::{EngineError, RowStream};
+use apportion_core::day::DayRow;
+use apportion_core::tags::Taxonomy;
+use futures::StreamExt;
+
+const COLUMNS: [&str; 17] = [
+    "billing_period",
+    "day",
+    "provider",
+    "issuer",
+    "billing_account_id",
+    "account_id",
+    "service",
+    "kind",
+    "charge_type",
+    "currency",
+    "account_name",
+    "cash_unblended",
+    "cash_net",
+    "effective_unblended",
+    "effective_net",
+    "rows",
+    "net_rows",
+];
+
+/// All rows of a result, sorted. The taxonomy is the one that rendered the statement: `core::day::ownership`.
+pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<DayRow>, EngineError> {
+    let tags: Vec<String> = taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name)).collect();
+    let columns = Columns::new("daily", &stream.header, COLUMNS.into_iter().chain(tags.iter().map(String::as_str)))?;
+    let mut rows = stream.rows;
+    let mut parsed = Vec::new();
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let row = columns.of(&row)?;
+        parsed.push(DayRow {
+            billing_period: row.owned("billing_period")?,
+            day: row.owned("day")?,
+            provider: row.owned("provider")?,
+            issuer: row.owned("issuer")?,
+            billing_account_id: row.owned("billing_account_id")?,
+            account_id: row.owned("account_id")?,
+            service: row.owned("service")?,
+            kind: row.parsed("kind")?,
+            charge_type: row.owned("charge_type")?,
+            currency: row.owned("currency")?,
+            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
+            account_name: row.owned("account_name")?,
+            cash: row.measure("cash")?,
+            effective: row.measure("effective")?,
+            rows: row.parsed("rows")?,
+            net_rows: row.parsed("net_rows")?,
+        });
+    }
+    parsed.sort_unstable();
+    Ok(parsed)
+}
