@@ -66,7 +66,7 @@ impl World {
     async fn gate(&self, run: &DayRun) -> Result<GateOutput, reconciliation_gate::Error> {
         let bill = Store::directory(self.folder.path().join("bill"));
         let context = reconciliation_gate::Context { bill, work: self.work() };
-        let event = serde_json::from_value(json!({"action": "day", "run": run})).unwrap();
+        let event = serde_json::from_value(json!({"action": "day", "run": run, "polls": 0, "most_polls": 1})).unwrap();
         reconciliation_gate::handle(&context, event).await
     }
 
@@ -91,7 +91,7 @@ impl World {
     /// A whole run that must succeed: rows and facts.
     async fn day(&mut self, date: &str) -> (Vec<DayRow>, DayFacts) {
         let run = self.run(date);
-        assert!(matches!(self.gate(&run).await.unwrap(), GateOutput::Located { ready: true, .. }));
+        assert!(matches!(self.gate(&run).await.unwrap(), GateOutput::Day { ready: true, .. }));
         let output = serde_json::to_value(self.roll_up(&run).await.unwrap()).unwrap();
         assert_eq!(output, json!({"state": "succeeded", "awaited": []}));
         let rows = read_day_rows_csv(&self.work().get(&format!("{}rollup.csv", run.staging)).await.unwrap()).unwrap();
@@ -150,7 +150,7 @@ async fn a_bill_that_is_not_there_yet_is_awaited_and_an_empty_one_is_an_error() 
     let mut world = World::new().await;
     let run = world.run("2026-09-02");
     let waiting = |output: GateOutput| match output {
-        GateOutput::Located { ready: false, awaited, .. } => awaited.join("; "),
+        GateOutput::Day { ready: false, awaited, .. } => awaited.join("; "),
         other => panic!("{other:?}"),
     };
     assert!(waiting(world.gate(&run).await.unwrap()).starts_with("the bill: there is no .parquet"));
@@ -158,7 +158,7 @@ async fn a_bill_that_is_not_there_yet_is_awaited_and_an_empty_one_is_an_error() 
     assert_eq!(waiting(world.gate(&one_file).await.unwrap()), "the bill file `cur.parquet`");
 
     world.bill("a.csv", &bill(&[line("2026-09-01", "1", "CC-1010"), line("2026-09-04", "1", "CC-1010")]));
-    assert!(matches!(world.gate(&run).await.unwrap(), GateOutput::Located { ready: true, files: 1, .. }));
+    assert!(matches!(world.gate(&run).await.unwrap(), GateOutput::Day { ready: true, files: 1, .. }));
     let output = serde_json::to_value(world.roll_up(&run).await.unwrap()).unwrap();
     let awaited = "bill lines of 2026-09-02: the newest usage day in the bill is 2026-09-01";
     assert_eq!(output, json!({"state": "waiting", "awaited": [awaited]}));
@@ -243,7 +243,7 @@ async fn an_export_is_read_by_the_manifest_of_each_month() {
     let context = reconciliation_gate::Context { bill: Store::directory(&shared), work: work.clone() };
     for (date, ready) in [("2026-09-14", true), ("2026-10-02", false)] {
         let run = world.run(date);
-        let event = serde_json::from_value(json!({"action": "day", "run": run})).unwrap();
+        let event = serde_json::from_value(json!({"action": "day", "run": run, "polls": 0, "most_polls": 1})).unwrap();
         let output = serde_json::to_value(reconciliation_gate::handle(&context, event).await.unwrap()).unwrap();
         assert_eq!((output["ready"].as_bool(), output["files"].as_u64()), (Some(ready), Some(u64::from(ready))), "{output}");
     }

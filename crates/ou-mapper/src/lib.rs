@@ -9,6 +9,7 @@ mod file;
 pub use file::{FileError, parse_organization};
 
 use apportion_core::close::Run;
+use apportion_core::day::DayRun;
 use apportion_core::org::{OrgSnapshot, UNKNOWN};
 use apportion_output::{OutputError, SafeCsv, sha256_hex};
 use apportion_store::{Store, StoreError};
@@ -22,11 +23,14 @@ pub struct Context {
     pub work: Store,
 }
 
-/// `{"run": …}`: the organization file is `run.organization`, the results go below `run.staging`.
+/// The organization file is `run.organization`, the results go below `run.staging`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Event {
-    pub run: Run,
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// For a close.
+    Snapshot { run: Run },
+    /// For a daily run, which also keeps the snapshot under its date.
+    Day { run: DayRun },
 }
 
 /// Where the results lie and what they hold.
@@ -66,8 +70,37 @@ impl Error {
 
 /// Reads the organization and stages `organization.json` and `account_ou_mapping.csv`, once: a run never changes them.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
-    let run = &event.run;
-    let organization = match &run.organization {
+    match event {
+        Event::Snapshot { run } => stage(context, run.organization.as_deref(), &run.staging).await.map(|(_, output)| output),
+        Event::Day { run } => {
+            let (files, output) = stage(context, run.organization.as_deref(), &run.staging).await?;
+            keep(context, &run, &files).await?;
+            Ok(output)
+        }
+    }
+}
+
+/// The bytes of a snapshot and of its table.
+struct Files {
+    snapshot: Vec<u8>,
+    mapping: Vec<u8>,
+}
+
+/// Keeps the snapshot of a day; another one of the same day gets a number, and none is ever overwritten. The table is the newest.
+async fn keep(context: &Context, run: &DayRun, files: &Files) -> Result<(), Error> {
+    let mut version = 1;
+    loop {
+        let key = if version == 1 { format!("org/{}.json", run.date) } else { format!("org/{}.{version}.json", run.date) };
+        match context.work.put_same(&key, &files.snapshot).await {
+            Err(StoreError::Conflict { .. }) => version += 1,
+            other => break other.map(|_| ())?,
+        }
+    }
+    Ok(context.work.put("org/account_ou_mapping.csv", &files.mapping).await?)
+}
+
+async fn stage(context: &Context, organization: Option<&str>, staged: &str) -> Result<(Files, Output), Error> {
+    let organization = match organization {
         None => OrgSnapshot::default(),
         Some(key) => {
             let bytes = match context.work.get(key).await {
@@ -80,8 +113,8 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
         }
     };
     let staging = |error: &dyn std::fmt::Display| Error::Staging(error.to_string());
-    let snapshot = format!("{}organization.json", run.staging);
-    let mapping = format!("{}account_ou_mapping.csv", run.staging);
+    let snapshot = format!("{staged}organization.json");
+    let mapping = format!("{staged}account_ou_mapping.csv");
     let text = snapshot_json(&organization).map_err(|error| staging(&error))?;
     let table = account_ou_mapping(&organization).map_err(|error| staging(&error))?;
     for (key, bytes) in [(&snapshot, &text), (&mapping, &table)] {
@@ -94,13 +127,14 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
             other => other?,
         };
     }
-    Ok(Output {
+    let output = Output {
         digest: sha256_hex(&text),
         accounts: organization.accounts.len(),
         organizational_units: organization.units.len(),
         snapshot,
         mapping,
-    })
+    };
+    Ok((Files { snapshot: text, mapping: table }, output))
 }
 
 /// The snapshot as JSON, sorted by id: the same organization gives the same bytes, in whatever order it came.

@@ -43,7 +43,7 @@ async fn with_file(text: &str) -> (tempfile::TempDir, Context) {
 #[tokio::test]
 async fn the_mapping_gives_each_account_its_units() {
     let (_folder, context) = with_file(FILE).await;
-    let output = handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();
+    let output = handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap();
     assert_eq!((output.accounts, output.organizational_units), (2, 2));
     let mapping = String::from_utf8(context.work.get("staging/2026-09/one/account_ou_mapping.csv").await.unwrap()).unwrap();
     assert_eq!(
@@ -57,38 +57,38 @@ async fn the_mapping_gives_each_account_its_units() {
 #[tokio::test]
 async fn the_order_of_the_file_does_not_matter_and_a_rerun_changes_nothing() {
     let (_folder, context) = with_file(FILE).await;
-    let first = handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();
-    assert_eq!(handle(&context, Event { run: run(Some("org.json")) }).await.unwrap(), first);
+    let first = handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap();
+    assert_eq!(handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap(), first);
     let mut reversed: serde_json::Value = serde_json::from_str(FILE).unwrap();
     for list in ["OrganizationalUnits", "Accounts"] {
         reversed[list].as_array_mut().unwrap().reverse();
     }
     let (_other, context) = with_file(&reversed.to_string()).await;
-    assert_eq!(handle(&context, Event { run: run(Some("org.json")) }).await.unwrap().digest, first.digest);
+    assert_eq!(handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap().digest, first.digest);
 }
 
 #[tokio::test]
 async fn a_snapshot_gives_itself_so_that_a_close_can_be_re_derived() {
     let (_folder, context) = with_file(FILE).await;
-    let first = handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();
+    let first = handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap();
     let mut again = run(Some(&first.snapshot));
     again.staging = "staging/2026-09/again/".into();
-    assert_eq!(handle(&context, Event { run: again }).await.unwrap().digest, first.digest);
+    assert_eq!(handle(&context, Event::Snapshot { run: again }).await.unwrap().digest, first.digest);
     // The empty snapshot too.
     let mut none = run(None);
     none.staging = "staging/2026-09/none/".into();
-    let empty = handle(&context, Event { run: none }).await.unwrap();
+    let empty = handle(&context, Event::Snapshot { run: none }).await.unwrap();
     let mut again = run(Some(&empty.snapshot));
     again.staging = "staging/2026-09/none-again/".into();
-    assert_eq!(handle(&context, Event { run: again }).await.unwrap().digest, empty.digest);
+    assert_eq!(handle(&context, Event::Snapshot { run: again }).await.unwrap().digest, empty.digest);
 }
 
 #[tokio::test]
 async fn a_snapshot_is_never_overwritten() {
     let (_folder, context) = with_file(FILE).await;
-    handle(&context, Event { run: run(Some("org.json")) }).await.unwrap();
+    handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap();
     context.work.put("org.json", FILE.replace("meridian-payer", "renamed").as_bytes()).await.unwrap();
-    let error = handle(&context, Event { run: run(Some("org.json")) }).await.unwrap_err();
+    let error = handle(&context, Event::Snapshot { run: run(Some("org.json")) }).await.unwrap_err();
     assert_eq!(error.name(), "BadOrganization");
     let snapshot = context.work.get("staging/2026-09/one/organization.json").await.unwrap();
     assert!(String::from_utf8(snapshot).unwrap().contains("meridian-payer"));
@@ -97,7 +97,7 @@ async fn a_snapshot_is_never_overwritten() {
 #[tokio::test]
 async fn without_an_organization_every_account_is_unknown() {
     let (_folder, context) = with_file(FILE).await;
-    let output = handle(&context, Event { run: run(None) }).await.unwrap();
+    let output = handle(&context, Event::Snapshot { run: run(None) }).await.unwrap();
     assert_eq!(output.accounts, 0);
     let bytes = context.work.get(&output.snapshot).await.unwrap();
     let snapshot: apportion_core::org::OrgSnapshot = serde_json::from_slice(&bytes).unwrap();
@@ -110,7 +110,7 @@ async fn a_file_that_cannot_be_used_is_named_and_nothing_is_staged() {
     for (key, expected) in
         [("org.json", "the organization file, line 1, column 12: "), ("gone.json", "there is no organization file `gone.json`")]
     {
-        let error = handle(&context, Event { run: run(Some(key)) }).await.unwrap_err();
+        let error = handle(&context, Event::Snapshot { run: run(Some(key)) }).await.unwrap_err();
         assert!(matches!(&error, Error::BadOrganization(message) if message.starts_with(expected)), "{error}");
     }
     assert_eq!(context.work.list("staging/").await.unwrap(), []);

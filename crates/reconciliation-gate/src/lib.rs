@@ -1,20 +1,23 @@
 //! Is the bill final, what exactly is closed, and does the ledger equal the invoices?
 //!
 //! Steps: `locate` and `freeze` (what the bill is, copied and hashed), `readiness` (ids final, invoices known, after the rollup),
-//! `reconcile` (the proof); `day` finds the bill of a daily run. Expected outcomes (not ready, does not reconcile) are outputs, not errors.
+//! `reconcile` (the proof); `day` finds the bill of a daily run, `record` keeps how it went. Expected outcomes (not ready, does not reconcile) are outputs, not errors.
 
 mod freeze;
 mod invoices;
 mod locate;
 mod readiness;
 mod reconcile;
+mod record;
 
 pub use invoices::parse_invoices;
 
 use apportion_core::close::{Run, Shard};
-use apportion_core::day::DayRun;
+use apportion_core::day::{DayRun, FailedStage, Outcome};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Where the gate reads and writes.
 #[derive(Clone)]
@@ -41,19 +44,50 @@ pub enum Event {
     Readiness { run: Run },
     /// Proves the staged ledger.
     Reconcile { run: Run },
-    /// Finds the files of a daily run: all billing periods up to the date's.
-    Day { run: DayRun },
+    /// Finds the files of a daily run: all billing periods up to the date's. `polls` counts how often that was asked; the
+    /// `most_polls`th answer is the last one waited for.
+    Day { run: DayRun, polls: u32, most_polls: u32 },
+    /// Keeps how a daily run went.
+    Record { run: DayRun, stages: BTreeMap<String, Value> },
 }
 
 /// What the state machine branches on.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Output {
-    Located { ready: bool, awaited: Vec<String>, files: usize, shards: Vec<Shard> },
-    Done { files: usize },
-    Committed { digest: String, files: usize },
-    Readiness { ready: bool, awaited: Vec<String> },
-    Reconciled { passed: bool },
+    Located {
+        ready: bool,
+        awaited: Vec<String>,
+        files: usize,
+        shards: Vec<Shard>,
+    },
+    Done {
+        files: usize,
+    },
+    Committed {
+        digest: String,
+        files: usize,
+    },
+    Readiness {
+        ready: bool,
+        awaited: Vec<String>,
+    },
+    Reconciled {
+        passed: bool,
+    },
+    Day {
+        ready: bool,
+        awaited: Vec<String>,
+        polls: u32,
+        last: bool,
+    },
+    /// `error` and `cause` are those of the first stage that failed.
+    Recorded {
+        outcome: Outcome,
+        failed: Vec<FailedStage>,
+        error: String,
+        cause: String,
+    },
 }
 
 /// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
@@ -96,7 +130,8 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
         Event::FreezeCommit { run } => freeze::commit(context, &run).await,
         Event::Readiness { run } => readiness::readiness(context, &run).await,
         Event::Reconcile { run } => reconcile::reconcile(context, &run).await,
-        Event::Day { run } => locate::day(context, &run).await,
+        Event::Day { run, polls, most_polls } => locate::day(context, &run, polls + 1, most_polls).await,
+        Event::Record { run, stages } => record::record(context, &run, &stages).await,
     }
 }
 

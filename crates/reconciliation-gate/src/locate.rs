@@ -30,7 +30,15 @@ pub(crate) async fn locate(context: &Context, run: &Run) -> Result<Output, Error
 ///
 /// A bill that is not there yet is awaited and no error: the machine asks again. Whether it has lines of the day only the rollup can
 /// tell; it reads the bill anyway.
-pub(crate) async fn day(context: &Context, run: &DayRun) -> Result<Output, Error> {
+pub(crate) async fn day(context: &Context, run: &DayRun, polls: u32, most_polls: u32) -> Result<Output, Error> {
+    let (ready, awaited) = match find_day(context, run).await? {
+        Output::Located { ready, awaited, .. } => (ready, awaited),
+        other => return Ok(other),
+    };
+    Ok(Output::Day { ready, awaited, polls, last: polls >= most_polls })
+}
+
+async fn find_day(context: &Context, run: &DayRun) -> Result<Output, Error> {
     let is_file = !run.bill.is_empty() && !run.bill.ends_with('/');
     if is_file && context.bill.head(&run.bill).await?.is_none() {
         return stage(context, &run.staging, Found::Awaited(vec![format!("the bill file `{}`", run.bill)])).await;

@@ -125,3 +125,53 @@ pub struct DayFacts {
     /// Things a person should know about the files.
     pub warnings: Vec<String>,
 }
+
+/// The stages of a daily run, in order: names in the machine's data, the digest and `daily/runs/`.
+pub const STAGES: [&str; 8] =
+    ["organization", "readiness", "rollup", "evaluate", "hygiene", "suggestions", "executive", "digest"];
+
+/// How a daily run went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Complete,
+    /// The bill has no line of the day yet.
+    NotReady,
+    /// At least one stage failed.
+    Failed,
+}
+
+/// A stage that ended with an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedStage {
+    pub name: String,
+    /// The error's name.
+    #[serde(rename = "Error")]
+    pub error: String,
+    /// A sentence.
+    #[serde(rename = "Cause")]
+    pub cause: String,
+}
+
+/// `daily/runs/<date>/<run>.json`: what `apportion health` counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    pub date: Day,
+    /// Where the run staged its files.
+    pub run: String,
+    pub outcome: Outcome,
+    pub failed: Vec<FailedStage>,
+    /// Stages that were not run because one before them failed or found nothing.
+    pub skipped: Vec<String>,
+    /// What a run without lines of the day waits for.
+    pub awaited: Vec<String>,
+}
+
+impl RunRecord {
+    /// Where the record is kept.
+    pub fn key(&self) -> String {
+        let name = self.run.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        format!("daily/runs/{}/{name}.json", self.date)
+    }
+}
