@@ -162,6 +162,12 @@ impl Source {
         units.flat_map(|(file, source)| (0..parts(source)).map(move |part| Unit { file, part })).collect()
     }
 
+    /// Which file of the table a unit is of, for people: its name.
+    pub fn file_name(&self, unit: Unit) -> String {
+        let path = self.files.get(unit.file).map(|file| file.path.as_path());
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// The declared columns at these positions.
     pub fn wanted(&self, projection: &[usize]) -> Arc<[Wanted]> {
         let columns = self.format.columns();
@@ -178,7 +184,7 @@ impl Source {
             Kind::Parquet(parquet) => Box::new(parquet.read(&file.path, unit.part, wanted, batch_rows)?),
             Kind::Csv(csv) => Box::new(csv.read(&file.path, wanted, batch_rows, Arc::clone(&self.warnings))?),
         };
-        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted) })
+        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted), next_row: None })
     }
 
     /// Which line types make a column necessary that this file lacks, if the line type is read at all.
@@ -223,6 +229,14 @@ pub(crate) struct Batches {
     path: PathBuf,
     inner: PlacedBatches,
     check: Option<LineTypeCheck>,
+    next_row: Option<u64>,
+}
+
+impl Batches {
+    /// Number in the file of the row after the last one given, from 1: data rows, a CSV header does not count.
+    pub fn next_row(&self) -> u64 {
+        self.next_row.unwrap_or(1)
+    }
 }
 
 impl Iterator for Batches {
@@ -238,6 +252,12 @@ impl Iterator for Batches {
         {
             return Some(Err(error));
         }
+        // A CSV file is one unit from its first row on; its lines are no row numbers, since quoted text may break them.
+        let first = match (place, self.next_row) {
+            (Place::Row(row), _) => row,
+            (Place::Line(_), known) => known.unwrap_or(1),
+        };
+        self.next_row = Some(first + batch.num_rows() as u64);
         Some(Ok(batch))
     }
 }
