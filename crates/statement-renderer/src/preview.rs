@@ -7,8 +7,7 @@ use crate::statement_folder;
 use crate::step::{Earlier, Error, folder, json, ledger, staging};
 use crate::summary;
 use apportion_config::load_files;
-use apportion_core::close::{CloseFacts, InvoiceLine, Reconciliation, minor_exponent};
-use apportion_core::ledger::InvoiceKey;
+use apportion_core::close::{CloseFacts, Reconciliation, minor_exponent};
 use apportion_core::org::OrgSnapshot;
 use apportion_core::reconcile::Control;
 use apportion_output::{csv_columns, read_pools_csv};
@@ -32,7 +31,7 @@ pub async fn preview(out: &Store, prefix: &str, page: &Page, renderer: &Renderer
     let files = folder(out, &facts.configuration_prefix()).await?;
     let configuration = load_files(&files, facts.period).map_err(staging)?.configuration;
     let exponent = minor_exponent(&facts.currency);
-    let controls: Vec<Control> = report.invoices.iter().map(control).collect();
+    let controls: Vec<Control> = report.invoices.iter().map(|line| line.control(exponent)).collect();
     let rows = ledger(out, &format!("{prefix}ledger.csv")).await?;
     let pool_sources = read_pools_csv(&out.get(&format!("{prefix}pools.csv")).await?).map_err(staging)?;
     let account_names = account_names(out, prefix, &facts, page).await?;
@@ -71,26 +70,6 @@ pub async fn preview(out: &Store, prefix: &str, page: &Page, renderer: &Renderer
                 units.iter().find(|unit| unit.id == *id).ok_or_else(|| staging(format!("`{id}` is no unit of the close")))?;
             Ok(render_unit(renderer, &statement, statement_csv(&close, unit)?)?)
         }
-    }
-}
-
-fn control(line: &InvoiceLine) -> Control {
-    Control {
-        key: InvoiceKey {
-            provider: line.provider.clone(),
-            issuer: line.issuer.clone(),
-            billing_account_id: line.billing_account_id.clone(),
-            invoice_id: line.invoice_id.clone(),
-        },
-        source: line.source,
-        rows: line.rows,
-        bill: line.bill,
-        invoice: line.invoice,
-        difference: line.difference,
-        tolerance: line.tolerance,
-        cents: line.ledger_cents,
-        tax: line.tax.clone(),
-        passed: line.passed,
     }
 }
 

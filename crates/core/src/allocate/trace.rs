@@ -197,7 +197,7 @@ impl Trace {
 }
 
 /// `total` over amounts in the ratio `part / of`, so that the parts sum to it exactly: each cut toward zero, then the missing
-/// units of 1e-12 to the largest remainders, in the direction of what is missing. `None` if more is missing than there are amounts:
+/// units of 1e-12 to the largest remainders, in the direction of what is missing. `None` if more than two for each amount are missing:
 /// then `total` is not that share of their sum.
 pub fn prorate(total: Money, amounts: &[Money], part: i128, of: i128) -> Option<Vec<Money>> {
     let mut parts = Vec::with_capacity(amounts.len());
@@ -209,9 +209,9 @@ pub fn prorate(total: Money, amounts: &[Money], part: i128, of: i128) -> Option<
     }
     let missing = total.units() - parts.iter().sum::<i128>();
     let step = missing.signum();
-    let count = usize::try_from(missing.unsigned_abs()).ok().filter(|count| *count <= parts.len())?;
+    let count = usize::try_from(missing.unsigned_abs()).ok().filter(|count| *count <= 2 * parts.len())?;
     order.sort_by(|a, b| (b.0 * step).cmp(&(a.0 * step)).then(a.1.cmp(&b.1)));
-    for (_, index) in order.iter().take(count) {
+    for (_, index) in order.iter().cycle().take(count) {
         parts[*index] += step;
     }
     Some(parts.into_iter().map(Money::from_units).collect())

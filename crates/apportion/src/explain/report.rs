@@ -1,0 +1,443 @@
+//! An explanation as text, JSON and CSV.
+
+use super::bill::Rows;
+use super::evidence::Evidence;
+use super::walk::Walk;
+use super::{Amounts, BillRow, Explanation, Line, Others, PoolStep, RollupStep, SourceStep};
+use crate::close::cents;
+use crate::failure::Failure;
+use crate::report::{printable, shown};
+use apportion_core::bill::RollupRow;
+use apportion_core::model::{Key, Match};
+use apportion_core::money::Money;
+use apportion_output::{OutputError, SafeCsv};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// How an explanation is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+    Csv,
+}
+
+/// Columns of `explain --csv`, in order: one row for each bill row that is listed, and for what no listed row has.
+pub const COLUMNS: [&str; 32] = [
+    "period",
+    "close_id",
+    "status",
+    "unit_id",
+    "line",
+    "component",
+    "pool_id",
+    "rule_id",
+    "provider",
+    "issuer",
+    "billing_account_id",
+    "invoice_id",
+    "currency",
+    "entry",
+    "rows",
+    "file",
+    "row",
+    "line_id",
+    "usage_date",
+    "account_id",
+    "service",
+    "charge_type",
+    "commitment_id",
+    "region",
+    "resource_id",
+    "description",
+    "tags",
+    "cash",
+    "effective",
+    "line_cash",
+    "line_effective",
+    "share",
+];
+
+/// Non-empty tags of a rollup row by dimension, as the bill has them.
+pub fn tags(evidence: &Evidence, row: &RollupRow) -> BTreeMap<String, String> {
+    let dimensions = evidence.configuration.taxonomy.dimensions.iter().map(|dimension| dimension.name.clone());
+    dimensions.zip(row.tags.iter().cloned()).filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// The largest `top` of a list by what of each is in the line, and the rest as one.
+fn largest<T>(mut all: Vec<T>, top: usize, of: impl Fn(&T) -> (i64, Amounts, Amounts)) -> (Vec<T>, Option<Others>) {
+    // Stable, so that equal ones keep the order of the files that they are from.
+    all.sort_by_key(|one| {
+        let (_, _, in_line) = of(one);
+        std::cmp::Reverse((in_line.cash.abs(), in_line.effective.abs()))
+    });
+    let rest = all.split_off(top.min(all.len()));
+    if rest.is_empty() {
+        return (all, None);
+    }
+    let mut others = Others { rows: rest.len() as i64, amounts: Amounts::default(), in_line: Amounts::default() };
+    for one in &rest {
+        let (_, amounts, in_line) = of(one);
+        others.amounts += amounts;
+        others.in_line += in_line;
+    }
+    (all, Some(others))
+}
+
+/// One walk with its bill rows as a line of the explanation.
+pub fn line(evidence: &Evidence, walk: &Walk, rows: Rows, top: usize) -> Result<Line, Failure> {
+    let row = &evidence.trace.allocation.rows[walk.place];
+    let key = &row.key;
+    let rollup = walk.rollup.iter().map(|(place, in_line)| rollup_step(evidence, *place, *in_line)).collect();
+    let (rollup_rows, other_rollup_rows) = largest(rollup, top, |row: &RollupStep| (1, row.amounts, row.in_line));
+    let pools = walk.pools.iter().map(|pool| {
+        let sources = pool.sources.iter().map(|(place, in_line)| source_step(evidence, *place, *in_line)).collect();
+        let (sources, other_sources) = largest(sources, top, |source: &SourceStep| (1, source.amounts, source.in_line));
+        PoolStep {
+            pool_id: pool.pool_id.clone(),
+            pool_name: evidence.pool_name(&pool.pool_id),
+            component: pool.component.to_string(),
+            feeds: pool.feeds.clone(),
+            amounts: pool.amounts,
+            in_line: pool.in_line,
+            sources,
+            other_sources,
+        }
+    });
+    let charged = Money::from_minor(row.cents, evidence.minor_exponent);
+    Ok(Line {
+        line: walk.line,
+        component: key.component.to_string(),
+        pool_id: key.pool_id.clone(),
+        pool_name: evidence.pool_name(&key.pool_id),
+        rule_id: key.rule_id.clone(),
+        rule: rule(evidence, &key.rule_id),
+        provider: key.invoice.provider.clone(),
+        issuer: key.invoice.issuer.clone(),
+        billing_account_id: key.invoice.billing_account_id.clone(),
+        invoice_id: key.invoice.invoice_id.clone(),
+        account_id: key.account_id.clone(),
+        ou_path: key.ou_path.clone(),
+        service: key.service.clone(),
+        charge_type: key.charge_type.clone(),
+        commitment_id: key.commitment_id.clone(),
+        charged: cents(row.cents, &evidence.facts.currency),
+        cents: row.cents,
+        amounts: Amounts { cash: row.cash, effective: row.effective },
+        to_cents: charged - row.cash,
+        driver_value: row.driver_value.clone(),
+        driver_total: row.driver_total.clone(),
+        driver_unit: row.driver_unit.clone(),
+        share: row.share.clone(),
+        rounding: walk.rounding,
+        pools: pools.collect(),
+        rollup_rows,
+        other_rollup_rows,
+        bill_rows: rows.listed,
+        other_bill_rows: rows.others,
+    })
+}
+
+fn rollup_step(evidence: &Evidence, place: usize, in_line: Amounts) -> RollupStep {
+    let row = &evidence.trace.rollup[place];
+    RollupStep {
+        account_id: row.account_id.clone(),
+        account_name: row.account_name.clone(),
+        service: row.service.clone(),
+        charge_type: row.charge_type.clone(),
+        kind: row.kind.to_string(),
+        commitment_id: row.commitment_id.clone(),
+        tags: tags(evidence, row),
+        bill_rows: row.rows,
+        amounts: Amounts { cash: row.cash.of(evidence.family), effective: row.effective.of(evidence.family) },
+        in_line,
+    }
+}
+
+fn source_step(evidence: &Evidence, place: usize, in_line: Amounts) -> SourceStep {
+    let source = &evidence.trace.allocation.pool_sources[place];
+    SourceStep {
+        rule_id: source.rule_id.clone(),
+        from_pool_id: source.from_pool_id.clone(),
+        account_id: source.account_id.clone(),
+        service: source.service.clone(),
+        charge_type: source.charge_type.clone(),
+        owner_value: source.owner_value.clone(),
+        amounts: Amounts { cash: source.cash, effective: source.effective },
+        in_line,
+    }
+}
+
+/// What a rule does, from its id and the configuration of the close.
+fn rule(evidence: &Evidence, id: &str) -> String {
+    let configuration = &evidence.configuration;
+    let mut rules = configuration.line_rules.iter().filter(|rule| rule.effective.covers(evidence.facts.period));
+    if let Some(rule) = rules.find(|rule| rule.id == id) {
+        return format!("line rule of rules.toml: {}", conditions(&rule.when));
+    }
+    let owner = &configuration.taxonomy.owner;
+    let parts: Vec<&str> = id.split('.').collect();
+    match parts.as_slice() {
+        ["tag", "untagged"] => format!("no line rule matches and `{owner}` is empty: the untagged pool"),
+        ["tag", "unknown_unit"] => format!("`{owner}` names no unit: the untagged pool"),
+        ["tag", dimension] => format!("the tag `{dimension}` names the unit"),
+        ["pool", pool, rest @ ..] => {
+            let mut pools = configuration.pools.iter().filter(|known| known.effective.covers(evidence.facts.period));
+            let found = pools.find(|known| known.id == *pool);
+            match (found, rest) {
+                (Some(found), []) => format!("split {}", key_words(&found.key)),
+                (Some(found), _) => format!("no target has a positive weight, so its fallback: split {}", key_words(&found.fallback)),
+                (None, _) => "a pool of rules.toml".to_owned(),
+            }
+        }
+        ["follow", "covered_usage"] => "a savings plan's negation follows the usage that the plan covered, by its cash".to_owned(),
+        ["follow", "commitment_use"] => "follows the effective cost that the commitment covered for each unit".to_owned(),
+        ["special", component] => format!("[special.{component}] of rules.toml assigns it"),
+        ["special", component, "follow_product"] => format!("{component} follows charges of the same invoice, account and product"),
+        ["special", component, "follow_account"] => format!("{component} follows charges of the same invoice and account"),
+        ["special", component, "follow_invoice"] => format!("{component} follows charges of the same invoice"),
+        ["special", component, _] => format!("{component} has nothing to follow, so the fallback of [special.{component}]"),
+        _ => String::new(),
+    }
+}
+
+fn key_words(key: &Key) -> String {
+    match key {
+        Key::Proportional { .. } => "by effective direct cost".to_owned(),
+        Key::Even => "evenly".to_owned(),
+        Key::Fixed { .. } => "by fixed weights".to_owned(),
+        Key::Headcount => "by headcount".to_owned(),
+        Key::Usage { driver } => format!("by the driver `{driver}`"),
+    }
+}
+
+fn conditions(when: &Match) -> String {
+    let list = |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(" or ");
+    let components = when.components.iter().map(ToString::to_string).collect();
+    let mut all: Vec<String> = [
+        ("account", &when.accounts),
+        ("OU", &when.ou_paths),
+        ("service", &when.services),
+        ("charge type", &when.charge_types),
+        ("component", &components),
+        ("provider", &when.providers),
+        ("issuer", &when.issuers),
+    ]
+    .into_iter()
+    .filter(|(_, values)| !values.is_empty())
+    .map(|(name, values)| format!("{name} {}", list(values)))
+    .collect();
+    all.extend(when.tags.iter().map(|(name, values)| format!("tag {name} {}", list(values))));
+    if all.is_empty() { "matches every line".to_owned() } else { all.join(", ") }
+}
+
+impl Explanation {
+    /// The whole explanation in one text.
+    pub fn write(&self, format: Format) -> Result<String, Failure> {
+        match format {
+            Format::Text => Ok(self.text()),
+            Format::Json => Ok(serde_json::to_string_pretty(self).map_err(Failure::other)? + "\n"),
+            Format::Csv => {
+                let bytes = self.csv().map_err(Failure::other)?;
+                String::from_utf8(bytes).map_err(Failure::other)
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let name = if self.unit_name.is_empty() { String::new() } else { format!(" {}", printable(&self.unit_name)) };
+        let status = if self.status == "final" { "" } else { " PROVISIONAL" };
+        let _ = writeln!(text, "{}{name}, {}{status}, close {}", printable(&self.unit_id), self.period, self.close_id);
+        let _ = writeln!(text, "{} {} charged on {} lines, {} effective", self.charged, self.currency, self.lines.len(), shown(self.amounts.effective));
+        for line in &self.lines {
+            text.push('\n');
+            line.write(&mut text, &self.currency);
+        }
+        text.push_str("\nproved:\n");
+        for sentence in &self.proved {
+            let _ = writeln!(text, "  {sentence}");
+        }
+        text
+    }
+
+    fn csv(&self) -> Result<Vec<u8>, OutputError> {
+        let mut csv = SafeCsv::new(&COLUMNS)?;
+        for line in &self.lines {
+            for row in &line.bill_rows {
+                self.entry(&mut csv, line, "bill_row", Some(row), (1, Some(row.amounts), row.in_line))?;
+            }
+            if let Some(others) = line.other_bill_rows {
+                self.entry(&mut csv, line, "other_bill_rows", None, (others.rows, Some(others.amounts), others.in_line))?;
+            }
+            if line.rounding != Amounts::default() {
+                self.entry(&mut csv, line, "rounding", None, (0, None, line.rounding))?;
+            }
+            if !line.to_cents.is_zero() {
+                let in_line = Amounts { cash: line.to_cents, effective: Money::ZERO };
+                self.entry(&mut csv, line, "to_cents", None, (0, None, in_line))?;
+            }
+        }
+        csv.finish()
+    }
+
+    fn entry(
+        &self,
+        csv: &mut SafeCsv,
+        line: &Line,
+        entry: &str,
+        row: Option<&BillRow>,
+        (rows, amounts, in_line): (i64, Option<Amounts>, Amounts),
+    ) -> Result<(), OutputError> {
+        csv.text(&self.period)?.text(&self.close_id)?.text(self.status)?.text(&self.unit_id)?.integer(line.line as i128)?;
+        for text in [
+            &line.component,
+            &line.pool_id,
+            &line.rule_id,
+            &line.provider,
+            &line.issuer,
+            &line.billing_account_id,
+            &line.invoice_id,
+            &self.currency,
+        ] {
+            csv.text(text)?;
+        }
+        csv.text(entry)?.integer(rows.into())?;
+        csv.text(row.map_or("", |row| &row.file))?.number(&row.map_or(String::new(), |row| row.row.to_string()))?;
+        let tags = match row {
+            Some(row) if !row.tags.is_empty() => serde_json::to_string(&row.tags).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let texts: [&str; 10] = match row {
+            None => [""; 10],
+            Some(row) => [
+                &row.line_id,
+                &row.usage_date,
+                &row.account_id,
+                &row.service,
+                &row.charge_type,
+                &row.commitment_id,
+                &row.region,
+                &row.resource_id,
+                &row.description,
+                &tags,
+            ],
+        };
+        for text in texts {
+            csv.text(text)?;
+        }
+        let number = |money: Option<Money>| money.map_or(String::new(), Money::to_fixed);
+        csv.number(&number(amounts.map(|amounts| amounts.cash)))?.number(&number(amounts.map(|amounts| amounts.effective)))?;
+        csv.money(in_line.cash)?.money(in_line.effective)?.number(&line.share)?;
+        csv.end_row()
+    }
+}
+
+/// Both amounts on one line of text; the second only where it differs.
+fn both(amounts: Amounts) -> String {
+    if amounts.cash == amounts.effective {
+        shown(amounts.cash)
+    } else {
+        format!("{} cash, {} effective", shown(amounts.cash), shown(amounts.effective))
+    }
+}
+
+/// The whole, and what of it is in the line unless that is all of it.
+fn of_whole(amounts: Amounts, in_line: Amounts) -> String {
+    if amounts == in_line { both(amounts) } else { format!("{}; in this line: {}", both(amounts), both(in_line)) }
+}
+
+fn named(parts: &[&str]) -> String {
+    let parts: Vec<String> = parts.iter().filter(|part| !part.is_empty()).map(|part| printable(part)).collect();
+    if parts.is_empty() { "(nothing named)".to_owned() } else { parts.join(" · ") }
+}
+
+fn tag_list(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+impl Line {
+    fn write(&self, text: &mut String, currency: &str) {
+        let what = if self.pool_id.is_empty() {
+            named(&[&self.service, &self.charge_type, &self.account_id, &self.commitment_id])
+        } else {
+            format!("pool {}", named(&[&self.pool_id, &self.pool_name]))
+        };
+        let _ = writeln!(text, "line {}: {}, {what}: {} {currency}", self.line, self.component, self.charged);
+        let invoice = if self.invoice_id.is_empty() { "(none)" } else { &self.invoice_id };
+        let issuer = if self.issuer.is_empty() { &self.provider } else { &self.issuer };
+        let _ = writeln!(text, "  invoice   {} of {}", printable(invoice), printable(issuer));
+        let _ = writeln!(text, "  rule      {}{}", printable(&self.rule_id), match self.rule.as_str() {
+            "" => String::new(),
+            rule => format!(": {}", printable(rule)),
+        });
+        if !self.driver_unit.is_empty() {
+            let _ = writeln!(
+                text,
+                "  share     {} of {} ({}) = {}",
+                self.driver_value,
+                self.driver_total,
+                printable(&self.driver_unit),
+                self.share
+            );
+        }
+        let _ = writeln!(text, "  exact     {}; {} to whole cents", both(self.amounts), shown(self.to_cents));
+        for pool in &self.pools {
+            pool.write(text);
+        }
+        if self.rounding != Amounts::default() {
+            let _ = writeln!(text, "  rounding  {}: the invoice differs from its bill lines; no bill row has it", both(self.rounding));
+        }
+        let _ = writeln!(text, "  rollup    {} rows, lines of the bill that are alike to every rule", count(self.rollup_rows.len(), &self.other_rollup_rows));
+        for row in &self.rollup_rows {
+            let name = named(&[&row.service, &row.charge_type, &row.account_id, &row.account_name, &row.commitment_id, &tag_list(&row.tags)]);
+            let _ = writeln!(text, "    {name}: {} bill rows, {}", row.bill_rows, of_whole(row.amounts, row.in_line));
+        }
+        others(text, &self.other_rollup_rows);
+        let _ = writeln!(text, "  bill      {} rows", count(self.bill_rows.len(), &self.other_bill_rows));
+        for row in &self.bill_rows {
+            row.write(text);
+        }
+        others(text, &self.other_bill_rows);
+    }
+}
+
+fn count(listed: usize, others: &Option<Others>) -> i64 {
+    listed as i64 + others.map_or(0, |others| others.rows)
+}
+
+fn others(text: &mut String, others: &Option<Others>) {
+    if let Some(others) = others {
+        let _ = writeln!(text, "    the other {} rows: {}", others.rows, of_whole(others.amounts, others.in_line));
+    }
+}
+
+impl PoolStep {
+    fn write(&self, text: &mut String) {
+        let feeds = if self.feeds.is_empty() { String::new() } else { format!(", which fed {}", printable(&self.feeds)) };
+        let _ = writeln!(
+            text,
+            "  pool      {}{feeds}: held {} ({}) of this invoice, from {} sources",
+            printable(&self.pool_id),
+            of_whole(self.amounts, self.in_line),
+            self.component,
+            count(self.sources.len(), &self.other_sources)
+        );
+        for source in &self.sources {
+            let from = if source.from_pool_id.is_empty() { String::new() } else { format!("from pool {}", source.from_pool_id) };
+            let owner = if source.owner_value.is_empty() { String::new() } else { format!("owner tag `{}`", source.owner_value) };
+            let name = named(&[&from, &source.service, &source.charge_type, &source.account_id, &owner, &source.rule_id]);
+            let _ = writeln!(text, "    {name}: {}", of_whole(source.amounts, source.in_line));
+        }
+        others(text, &self.other_sources);
+    }
+}
+
+impl BillRow {
+    fn write(&self, text: &mut String) {
+        let name = named(&[&self.usage_date, &self.service, &self.charge_type, &self.account_id, &self.resource_id, &self.description]);
+        let _ = writeln!(text, "    {name}: {}", of_whole(self.amounts, self.in_line));
+        let id = if self.line_id.is_empty() { String::new() } else { format!(", id {}", printable(&self.line_id)) };
+        let _ = writeln!(text, "      {} row {}{id} ({})", self.file, self.row, printable(&self.delivered_as));
+    }
+}
