@@ -7,6 +7,7 @@ mod init;
 mod init_bill;
 mod local;
 mod rederive;
+mod render;
 mod report;
 mod sample;
 mod status;
@@ -42,6 +43,14 @@ enum Command {
     ///
     /// Exit codes: 0 explained, 5 something does not add up or was changed, 2 bad input.
     Explain(ExplainArguments),
+    /// Prints one statement, or the summary, of a close again: to try a template, or to look. Publishes nothing.
+    Render(RenderArguments),
+    /// Writes the package's own statement template into a folder, to begin another from.
+    Template {
+        /// The folder to write; it must not exist yet, or be empty.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Lists periods, closes and what is awaited.
     Status(StatusArguments),
     /// Writes a first configuration from a bill, with which a close succeeds as it stands.
@@ -136,6 +145,25 @@ struct ExplainArguments {
 }
 
 #[derive(Args)]
+struct RenderArguments {
+    /// The folder of a close: OUT/closes/<period>/<close>.
+    #[arg(long, value_name = "DIR")]
+    close: PathBuf,
+    /// The unit whose statement to print.
+    #[arg(long, value_name = "ID", required_unless_present = "summary", conflicts_with = "summary")]
+    unit: Option<String>,
+    /// Print the controller's summary.
+    #[arg(long)]
+    summary: bool,
+    /// A folder of Typst files; the template of the close if absent.
+    #[arg(long, value_name = "DIR")]
+    template: Option<PathBuf>,
+    /// The PDF to write; an earlier preview is written over.
+    #[arg(long, value_name = "FILE", default_value = "preview.pdf")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
 struct StatusArguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -215,6 +243,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Close(arguments) => run_close(arguments).await,
         Command::Verify(arguments) => run_verify(arguments).await,
         Command::Explain(arguments) => run_explain(arguments).await,
+        Command::Render(arguments) => run_render(arguments).await,
+        Command::Template { out } => print(&render::write_template(&out)?).map(|()| 0),
         Command::Status(arguments) => run_status(arguments).await,
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
@@ -302,6 +332,16 @@ fn write_new(path: &Path, close: &Path, bytes: &[u8]) -> Result<(), Failure> {
         return Err(Failure::bad_input(format!("--out {}: name a place outside the close, which is signed", path.display())));
     }
     std::fs::File::create_new(path).and_then(|mut file| file.write_all(bytes)).map_err(failed)
+}
+
+async fn run_render(arguments: RenderArguments) -> Result<u8, Failure> {
+    let page = match arguments.unit {
+        Some(unit) => statement_renderer::Page::Unit(unit),
+        None => statement_renderer::Page::Summary,
+    };
+    let options = render::Options { close: arguments.close, page, template: arguments.template, out: arguments.out };
+    print(&render::render(&options).await?)?;
+    Ok(0)
 }
 
 async fn run_status(arguments: StatusArguments) -> Result<u8, Failure> {

@@ -109,7 +109,8 @@ async fn copy_previous(frozen: &Store, to: &Store, closes: &str, facts: &CloseFa
     copy(frozen, &format!("{prefix}CURRENT"), to, &format!("{prefix}CURRENT")).await
 }
 
-async fn template(frozen: &Store, facts: &CloseFacts) -> Result<Template, Failure> {
+/// The template of a close: the frozen one if it is the user's own, else the package's.
+pub async fn template(frozen: &Store, facts: &CloseFacts) -> Result<Template, Failure> {
     let Some(prefix) = facts.template_prefix() else { return Ok(Template::builtin()) };
     let mut files = BTreeMap::new();
     for entry in frozen.list(&prefix).await.map_err(unreadable)? {

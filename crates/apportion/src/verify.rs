@@ -173,6 +173,12 @@ where
     })
 }
 
+/// The close in `folder`, unchecked.
+pub async fn place_of(folder: &Path) -> Result<(Place, Manifest), Failure> {
+    let verification = open(folder).await?;
+    Ok((verification.place, verification.manifest))
+}
+
 /// The close in `folder`, if its files are those of `SHA256SUMS` and its inputs those of its manifest; else what is not, with exit
 /// code 5. Who signed it is `verify`'s question.
 pub async fn sound(folder: &Path) -> Result<(Place, Manifest), Failure> {
@@ -184,11 +190,7 @@ pub async fn sound(folder: &Path) -> Result<(Place, Manifest), Failure> {
     }
     Err(Failure::new(
         DOES_NOT_HOLD,
-        format!(
-            "{} is not what was published:\n  {}\nRun `apportion verify` on it.",
-            folder.display(),
-            findings.join("\n  ")
-        ),
+        format!("{} is not what was published:\n  {}\nRun `apportion verify` on it.", folder.display(), findings.join("\n  ")),
     ))
 }
 

@@ -8,7 +8,7 @@ use crate::close::cents;
 use crate::failure::Failure;
 use crate::report::{printable, shown};
 use apportion_core::bill::RollupRow;
-use apportion_core::model::{Key, Match};
+use apportion_core::model::{Key, Match, Pool};
 use apportion_core::money::Money;
 use apportion_output::{OutputError, SafeCsv};
 use std::collections::BTreeMap;
@@ -185,15 +185,25 @@ fn rule(evidence: &Evidence, id: &str) -> String {
             let mut pools = configuration.pools.iter().filter(|known| known.effective.covers(evidence.facts.period));
             let found = pools.find(|known| known.id == *pool);
             match (found, rest) {
-                (Some(found), []) => format!("split {}", key_words(&found.key)),
-                (Some(found), _) => format!("no target has a positive weight, so its fallback: split {}", key_words(&found.fallback)),
+                (Some(found), []) => format!("split {}{}", key_words(&found.key), limits(found)),
+                (Some(found), _) => {
+                    format!(
+                        "no target has a positive weight, so its fallback: split {}{}",
+                        key_words(&found.fallback),
+                        limits(found)
+                    )
+                }
                 (None, _) => "a pool of rules.toml".to_owned(),
             }
         }
-        ["follow", "covered_usage"] => "a savings plan's negation follows the usage that the plan covered, by its cash".to_owned(),
+        ["follow", "covered_usage"] => {
+            "a savings plan's negation follows the usage that the plan covered, by its cash".to_owned()
+        }
         ["follow", "commitment_use"] => "follows the effective cost that the commitment covered for each unit".to_owned(),
         ["special", component] => format!("[special.{component}] of rules.toml assigns it"),
-        ["special", component, "follow_product"] => format!("{component} follows charges of the same invoice, account and product"),
+        ["special", component, "follow_product"] => {
+            format!("{component} follows charges of the same invoice, account and product")
+        }
         ["special", component, "follow_account"] => format!("{component} follows charges of the same invoice and account"),
         ["special", component, "follow_invoice"] => format!("{component} follows charges of the same invoice"),
         ["special", component, _] => format!("{component} has nothing to follow, so the fallback of [special.{component}]"),
@@ -209,6 +219,11 @@ fn key_words(key: &Key) -> String {
         Key::Headcount => "by headcount".to_owned(),
         Key::Usage { driver } => format!("by the driver `{driver}`"),
     }
+}
+
+fn limits(pool: &Pool) -> &'static str {
+    let is_limited = pool.minimum.is_some() || pool.cap.is_some() || !pool.minimums.is_empty() || !pool.caps.is_empty();
+    if is_limited { ", within its minimums and caps" } else { "" }
 }
 
 fn conditions(when: &Match) -> String {
@@ -249,7 +264,14 @@ impl Explanation {
         let name = if self.unit_name.is_empty() { String::new() } else { format!(" {}", printable(&self.unit_name)) };
         let status = if self.status == "final" { "" } else { " PROVISIONAL" };
         let _ = writeln!(text, "{}{name}, {}{status}, close {}", printable(&self.unit_id), self.period, self.close_id);
-        let _ = writeln!(text, "{} {} charged on {} lines, {} effective", self.charged, self.currency, self.lines.len(), shown(self.amounts.effective));
+        let _ = writeln!(
+            text,
+            "{} {} charged on {} lines, {} effective",
+            self.charged,
+            self.currency,
+            self.lines.len(),
+            shown(self.amounts.effective)
+        );
         for line in &self.lines {
             text.push('\n');
             line.write(&mut text, &self.currency);
@@ -367,10 +389,15 @@ impl Line {
         let invoice = if self.invoice_id.is_empty() { "(none)" } else { &self.invoice_id };
         let issuer = if self.issuer.is_empty() { &self.provider } else { &self.issuer };
         let _ = writeln!(text, "  invoice   {} of {}", printable(invoice), printable(issuer));
-        let _ = writeln!(text, "  rule      {}{}", printable(&self.rule_id), match self.rule.as_str() {
-            "" => String::new(),
-            rule => format!(": {}", printable(rule)),
-        });
+        let _ = writeln!(
+            text,
+            "  rule      {}{}",
+            printable(&self.rule_id),
+            match self.rule.as_str() {
+                "" => String::new(),
+                rule => format!(": {}", printable(rule)),
+            }
+        );
         if !self.driver_unit.is_empty() {
             let _ = writeln!(
                 text,
@@ -386,20 +413,40 @@ impl Line {
             pool.write(text);
         }
         if self.rounding != Amounts::default() {
-            let _ = writeln!(text, "  rounding  {}: the invoice differs from its bill lines; no bill row has it", both(self.rounding));
+            let _ = writeln!(
+                text,
+                "  rounding  {}: the invoice differs from its bill lines; no bill row has it",
+                both(self.rounding)
+            );
         }
-        let _ = writeln!(text, "  rollup    {} rows, lines of the bill that are alike to every rule", count(self.rollup_rows.len(), &self.other_rollup_rows));
+        let _ = writeln!(
+            text,
+            "  rollup    {}: lines of the bill that are alike to every rule",
+            rows_word(count(self.rollup_rows.len(), &self.other_rollup_rows), "row")
+        );
         for row in &self.rollup_rows {
-            let name = named(&[&row.service, &row.charge_type, &row.account_id, &row.account_name, &row.commitment_id, &tag_list(&row.tags)]);
-            let _ = writeln!(text, "    {name}: {} bill rows, {}", row.bill_rows, of_whole(row.amounts, row.in_line));
+            let name = named(&[
+                &row.service,
+                &row.charge_type,
+                &row.account_id,
+                &row.account_name,
+                &row.commitment_id,
+                &tag_list(&row.tags),
+            ]);
+            let _ =
+                writeln!(text, "    {name}: {}, {}", rows_word(row.bill_rows, "bill row"), of_whole(row.amounts, row.in_line));
         }
         others(text, &self.other_rollup_rows);
-        let _ = writeln!(text, "  bill      {} rows", count(self.bill_rows.len(), &self.other_bill_rows));
+        let _ = writeln!(text, "  bill      {}", rows_word(count(self.bill_rows.len(), &self.other_bill_rows), "row"));
         for row in &self.bill_rows {
             row.write(text);
         }
         others(text, &self.other_bill_rows);
     }
+}
+
+fn rows_word(number: i64, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 fn count(listed: usize, others: &Option<Others>) -> i64 {
@@ -408,7 +455,7 @@ fn count(listed: usize, others: &Option<Others>) -> i64 {
 
 fn others(text: &mut String, others: &Option<Others>) {
     if let Some(others) = others {
-        let _ = writeln!(text, "    the other {} rows: {}", others.rows, of_whole(others.amounts, others.in_line));
+        let _ = writeln!(text, "    the other {}: {}", others.rows, of_whole(others.amounts, others.in_line));
     }
 }
 
@@ -417,11 +464,11 @@ impl PoolStep {
         let feeds = if self.feeds.is_empty() { String::new() } else { format!(", which fed {}", printable(&self.feeds)) };
         let _ = writeln!(
             text,
-            "  pool      {}{feeds}: held {} ({}) of this invoice, from {} sources",
+            "  pool      {}{feeds}: held {} ({}) of this invoice, from {}",
             printable(&self.pool_id),
             of_whole(self.amounts, self.in_line),
             self.component,
-            count(self.sources.len(), &self.other_sources)
+            rows_word(count(self.sources.len(), &self.other_sources), "source")
         );
         for source in &self.sources {
             let from = if source.from_pool_id.is_empty() { String::new() } else { format!("from pool {}", source.from_pool_id) };
@@ -435,9 +482,11 @@ impl PoolStep {
 
 impl BillRow {
     fn write(&self, text: &mut String) {
-        let name = named(&[&self.usage_date, &self.service, &self.charge_type, &self.account_id, &self.resource_id, &self.description]);
+        let name =
+            named(&[&self.usage_date, &self.service, &self.charge_type, &self.account_id, &self.resource_id, &self.description]);
         let _ = writeln!(text, "    {name}: {}", of_whole(self.amounts, self.in_line));
         let id = if self.line_id.is_empty() { String::new() } else { format!(", id {}", printable(&self.line_id)) };
-        let _ = writeln!(text, "      {} row {}{id} ({})", self.file, self.row, printable(&self.delivered_as));
+        let tags = if self.tags.is_empty() { String::new() } else { format!(", {}", printable(&tag_list(&self.tags))) };
+        let _ = writeln!(text, "      {} row {}{id} ({}){tags}", self.file, self.row, printable(&self.delivered_as));
     }
 }

@@ -63,7 +63,10 @@ impl Share {
             (Some(cash), Some(effective)) => {
                 Ok(cash.into_iter().zip(effective).map(|(cash, effective)| Amounts { cash, effective }).collect())
             }
-            _ => Err(broken(format!("{} cash and {} effective are not the share of what they came from", total.cash, total.effective))),
+            _ => Err(broken(format!(
+                "{} cash and {} effective are not the share of what they came from",
+                total.cash, total.effective
+            ))),
         }
     }
 }
@@ -76,7 +79,7 @@ fn amounts(flow: &Flow) -> Amounts {
 pub fn walk(evidence: &Evidence, line: usize, place: usize) -> Result<Walk, Failure> {
     let mut walk = Walk { line, place, pools: Vec::new(), rollup: BTreeMap::new(), rounding: Amounts::default() };
     for flow in arriving(evidence, To::Ledger(place)) {
-        walk.take(evidence, flow, amounts(flow), "", Share::of(flow))?;
+        walk.take(evidence, flow, amounts(flow), "")?;
     }
     Ok(walk)
 }
@@ -87,8 +90,8 @@ fn arriving(evidence: &Evidence, to: To) -> impl Iterator<Item = &Flow> {
 }
 
 impl Walk {
-    /// `part` of a flow is in the line; `share` is that of the flow in what it came from, where that is a pool.
-    fn take(&mut self, evidence: &Evidence, flow: &Flow, part: Amounts, feeds: &str, share: Share) -> Result<(), Failure> {
+    /// `part` of a flow is in the line; `feeds` is the pool that the flow went to, empty if it went to the line itself.
+    fn take(&mut self, evidence: &Evidence, flow: &Flow, part: Amounts, feeds: &str) -> Result<(), Failure> {
         match &flow.from {
             From::Rounding => self.rounding += part,
             From::Rows(places) => {
@@ -108,6 +111,8 @@ impl Walk {
             }
             From::Pool { pool_id, component } => {
                 let (invoice, currency) = evidence.trace.place_of(flow);
+                // Where the line took all of the flow, the share is exact as the ledger has it.
+                let share = (part == amounts(flow)).then(|| Share::of(flow));
                 self.pool(evidence, (pool_id, *component, invoice, currency), part, feeds, share)?;
             }
         }
@@ -120,7 +125,7 @@ impl Walk {
         (pool_id, component, invoice, currency): (&str, Component, &InvoiceKey, &str),
         part: Amounts,
         feeds: &str,
-        share: Share,
+        share: Option<Share>,
     ) -> Result<(), Failure> {
         let all = evidence.trace.allocation.pool_sources.iter().enumerate();
         let sources: Vec<(usize, Amounts)> = all
@@ -133,6 +138,7 @@ impl Walk {
             .map(|(place, source)| (place, Amounts { cash: source.cash, effective: source.effective }))
             .collect();
         let held: Vec<Amounts> = sources.iter().map(|(_, amounts)| *amounts).collect();
+        let share = share.unwrap_or_else(|| Share::between(part, held.iter().copied().sum()));
         let parts = share.split(part, &held)?;
         self.pools.push(PoolWalk {
             pool_id: pool_id.to_owned(),
@@ -145,8 +151,8 @@ impl Walk {
         for ((place, _), part) in sources.iter().zip(parts) {
             let flows: Vec<&Flow> = arriving(evidence, To::Source(*place)).collect();
             let whole: Vec<Amounts> = flows.iter().map(|flow| amounts(flow)).collect();
-            for ((flow, whole), part) in flows.iter().zip(&whole).zip(share.split(part, &whole)?) {
-                self.take(evidence, flow, part, pool_id, Share::between(part, *whole))?;
+            for (flow, part) in flows.iter().zip(share.split(part, &whole)?) {
+                self.take(evidence, flow, part, pool_id)?;
             }
         }
         Ok(())

@@ -84,7 +84,15 @@ pub(super) fn positive_sum(weights: &[i128]) -> i128 {
 /// The record of a share of money-like weights.
 pub(super) fn split_of(weight: i128, total: i128, unit: &'static str) -> Split {
     let part = weight.max(0);
-    Split { value: plain(weight), total: plain(total), unit, unit_name: String::new(), share: ratio(part, total), part, of: total }
+    Split {
+        value: plain(weight),
+        total: plain(total),
+        unit,
+        unit_name: String::new(),
+        share: ratio(part, total),
+        part,
+        of: total,
+    }
 }
 
 /// Money units as the shortest plain decimal.

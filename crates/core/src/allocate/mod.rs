@@ -398,7 +398,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn place_commitment(&mut self, row: &'a RollupRow, used_by: &BTreeMap<Owner, Money>, idle: Money) -> Result<(), AllocateError> {
+    fn place_commitment(
+        &mut self,
+        row: &'a RollupRow,
+        used_by: &BTreeMap<Owner, Money>,
+        idle: Money,
+    ) -> Result<(), AllocateError> {
         let (fee, unused_effective) = (self.cash(row), self.effective(row));
         if row.kind == Kind::Unused {
             return self.place_unused(row, used_by, fee, unused_effective);

@@ -100,9 +100,7 @@ impl<'a> Index<'a> {
         let from = match (&portion.origin, portion.component) {
             (Origin::Row(_), Component::Rounding) => From::Rounding,
             (Origin::Row(row), _) => From::Rows(vec![self.place(row)?]),
-            (Origin::Rows(rows), _) => {
-                From::Rows(rows.iter().map(|row| self.place(row)).collect::<Option<_>>()?)
-            }
+            (Origin::Rows(rows), _) => From::Rows(rows.iter().map(|row| self.place(row)).collect::<Option<_>>()?),
             (Origin::Pool(component), _) => From::Pool { pool_id: pool_id?.to_owned(), component: *component },
         };
         let to = match &portion.owner {
@@ -163,7 +161,8 @@ impl Trace {
         let mut wrong = Vec::new();
         let mut expect = |what: String, found: Pair, is: Pair| {
             if found != is {
-                wrong.push(format!("{what}: {} cash and {} effective, its parts come to {} and {}", is.0, is.1, found.0, found.1));
+                wrong
+                    .push(format!("{what}: {} cash and {} effective, its parts come to {} and {}", is.0, is.1, found.0, found.1));
             }
         };
         let of = |to: To| arrived.get(&to).copied().unwrap_or_default();
@@ -172,7 +171,11 @@ impl Trace {
         }
         let mut held: BTreeMap<(&str, Component, &InvoiceKey, &str), Pair> = BTreeMap::new();
         for (place, source) in self.allocation.pool_sources.iter().enumerate() {
-            expect(format!("source {} of pool {}", place + 1, source.pool_id), of(To::Source(place)), (source.cash, source.effective));
+            expect(
+                format!("source {} of pool {}", place + 1, source.pool_id),
+                of(To::Source(place)),
+                (source.cash, source.effective),
+            );
             let key = (source.pool_id.as_str(), source.component, &source.invoice, source.currency.as_str());
             add(held.entry(key).or_default(), source.cash, source.effective);
         }
