@@ -231,6 +231,8 @@ pub struct InvoiceLine {
     /// Minor units that the ledger holds for the invoice.
     pub ledger_cents: i128,
     pub tax: Option<crate::reconcile::TaxControl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<crate::reconcile::InvoiceDetails>,
     pub passed: bool,
 }
 
@@ -256,6 +258,7 @@ impl InvoiceLine {
             tolerance: self.tolerance,
             cents: self.invoice.round_to_minor(minor_exponent),
             tax: self.tax.clone(),
+            details: self.details.clone(),
             passed: self.passed,
         }
     }

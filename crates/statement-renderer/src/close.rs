@@ -4,11 +4,12 @@
 
 use crate::change;
 use crate::statement::*;
+use apportion_core::allocate::Note;
 use apportion_core::ledger::{Component, InvoiceKey, LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, UNTAGGED, Unit};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
-use apportion_core::reconcile::{Control, ControlSource};
+use apportion_core::reconcile::{BridgeLine, Control, ControlSource, InvoiceDetails};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a statement cannot be made from a ledger. Each is a fault of the close, never of a name or a template.
@@ -53,6 +54,37 @@ pub struct Figures<'a> {
     /// Where the pools' money came from; may be empty, then statements do not say what tagging would save.
     pub pool_sources: &'a [PoolSource],
     pub previous: Option<Previous<'a>>,
+    /// What the closes before this one charged in the same year; `None` if this is the year's first.
+    pub year: Option<&'a Year>,
+    /// What was paid for each commitment and what of it was consumed; for the summary.
+    pub bridge: &'a [BridgeLine],
+    /// What is right by the rules and should be seen; for the summary.
+    pub notes: &'a [Note],
+}
+
+/// The closes of a year before the present one, summed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Year {
+    /// The earliest of them.
+    pub first: Period,
+    /// How many.
+    pub closes: usize,
+    /// Unit, component, pool (`""` if none) -> whole minor units.
+    pub charged: BTreeMap<(String, Component, String), i128>,
+}
+
+impl Year {
+    /// Adds the ledger of one more close.
+    pub fn add(year: Option<Year>, period: Period, rows: &[LedgerRow]) -> Year {
+        let mut year = year.unwrap_or_else(|| Year { first: period, closes: 0, charged: BTreeMap::new() });
+        year.first = year.first.min(period);
+        year.closes += 1;
+        for row in rows {
+            let key = (row.key.unit_id.clone(), row.key.component, row.key.pool_id.clone());
+            *year.charged.entry(key).or_default() += row.cents;
+        }
+        year
+    }
 }
 
 /// The close before this one.
@@ -207,7 +239,7 @@ impl<'a> Close<'a> {
         Ok(statement)
     }
 
-    fn minor(&self, amount: Money) -> i128 {
+    pub(crate) fn minor(&self, amount: Money) -> i128 {
         amount.round_to_minor(self.figures.minor_exponent)
     }
 
@@ -333,6 +365,14 @@ impl<'a> Close<'a> {
             Some(rows.map(|row| row.cents).sum::<i128>())
         });
         let components: BTreeSet<&str> = rows.iter().map(|row| row.key.component.as_str()).collect();
+        let feeds = self.handed(|source| source.from_pool_id == id, |source| &source.pool_id)?;
+        let handed: i128 = feeds.iter().map(|fed| i128::from(fed.amount)).sum();
+        let total = pool.cents + handed;
+        let mut fed_by = self.handed(|source| source.pool_id == id, |source| &source.from_pool_id)?;
+        for fed in &mut fed_by {
+            let part = i128::from(fed.amount).checked_mul(charged).filter(|_| total != 0).map_or(0, |product| product / total);
+            fed.charged = cents("a pool", part)?;
+        }
         let natural = ratio(unit, &first.driver_value, &first.driver_total)?;
         Ok(Some(PoolLine {
             id: id.to_owned(),
@@ -351,13 +391,33 @@ impl<'a> Close<'a> {
             share: first.share.clone(),
             fallback: first.key.rule_id.ends_with(".fallback"),
             limited: !first.share.is_empty() && natural != first.share,
-            total: cents("a pool", pool.cents)?,
+            total: cents("a pool", total)?,
+            fed_by,
+            feeds,
             charged: cents("a pool", charged)?,
             effective: cents("a pool", self.minor(rows.iter().map(|row| row.effective).sum()))?,
             units: pool.units.len(),
             components: components.into_iter().map(str::to_owned).collect(),
             previous: previous.map(|amount| cents("a pool", amount)).transpose()?,
         }))
+    }
+
+    /// What pools handed to pools, by the pool that `of` names.
+    fn handed(
+        &self,
+        keep: impl Fn(&PoolSource) -> bool,
+        of: impl Fn(&PoolSource) -> &String,
+    ) -> Result<Vec<FedPool>, StatementError> {
+        let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
+        let handed = self.figures.pool_sources.iter().filter(|source| !source.from_pool_id.is_empty() && keep(source));
+        for source in handed {
+            *sums.entry(of(source)).or_default() += source.cash;
+        }
+        let pools = sums.into_iter().map(|(id, sum)| {
+            let amount = cents("a pool", self.minor(sum))?;
+            Ok(FedPool { id: id.to_owned(), name: self.pool_name(id), amount, charged: 0 })
+        });
+        pools.collect()
     }
 
     fn untagged(&self, unit: &str) -> Result<Option<Untagged>, StatementError> {
@@ -410,6 +470,7 @@ impl<'a> Close<'a> {
                 tolerance: control.tolerance.to_fixed(),
                 units: cents("an invoice", self.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
                 unit: cents("an invoice", own.get(&control.key).copied().unwrap_or(0))?,
+                details: control.details.as_ref().map(paper),
             })
         });
         checks.collect()
@@ -439,6 +500,24 @@ impl<'a> Close<'a> {
             })
         });
         lines.collect()
+    }
+}
+
+/// What an invoice says beside its total, as a template gets it.
+fn paper(details: &InvoiceDetails) -> InvoicePaper {
+    let date = |text: &str| {
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        (1..=12).contains(&month).then_some(Date { year, month, day })
+    };
+    InvoicePaper {
+        issuer: details.issuer.clone(),
+        purchase_order: details.purchase_order.clone(),
+        issued: date(&details.issued),
+        due: date(&details.due),
+        payment_currency: details.payment_currency.clone(),
+        payment_total: details.payment_total.map(Money::to_fixed).unwrap_or_default(),
+        exchange_rate: details.exchange_rate.clone(),
     }
 }
 

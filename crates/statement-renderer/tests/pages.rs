@@ -148,6 +148,9 @@ fn the_published_example_of_a_pool_reads_as_a_sentence() {
         rows,
         sources: vec![],
         before: None,
+        year: None,
+        bridge: vec![],
+        notes: vec![],
     };
     let (statement, rendered) = print(&sample, "Sales");
     assert_eq!((statement.total, statement.summary.direct, statement.summary.pools), (5_600_000, 5_000_000, 600_000));

@@ -1,13 +1,14 @@
 //! A made-up close that looks like a real one, built from ledger rows alone.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use apportion_core::allocate::Note;
 use apportion_core::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
 use apportion_core::model::{Base, Configuration, Driver, Key, Pool, Settings, Targets, Unit};
 use apportion_core::money::{Money, split_integer};
 use apportion_core::period::Period;
-use apportion_core::reconcile::{Control, ControlSource};
+use apportion_core::reconcile::{BridgeLine, Control, ControlSource};
 use apportion_core::tags::Taxonomy;
-use statement_renderer::{Close, Figures, Previous};
+use statement_renderer::{Close, Figures, Previous, Year};
 use std::collections::BTreeMap;
 
 pub struct Sample {
@@ -19,6 +20,9 @@ pub struct Sample {
     pub controls: Vec<Control>,
     pub sources: Vec<PoolSource>,
     pub before: Option<Vec<LedgerRow>>,
+    pub year: Option<Year>,
+    pub bridge: Vec<BridgeLine>,
+    pub notes: Vec<Note>,
 }
 
 pub const CLOSE: &str = "3f9c2ab17d5e8046b1c4f7a09e2d6c3f9c2ab17d5e8046b1c4f7a09e2d6c55aa";
@@ -42,6 +46,9 @@ impl Sample {
                 rows,
                 configuration: Some(&self.configuration),
             }),
+            year: self.year.as_ref(),
+            bridge: &self.bridge,
+            notes: &self.notes,
         })
         .expect("the sample reconciles")
     }
@@ -184,6 +191,7 @@ pub fn controls(rows: &[LedgerRow]) -> Vec<Control> {
             tolerance: Money::from_minor(100, 2),
             cents,
             tax: None,
+            details: None,
             passed: true,
         })
         .collect()
@@ -323,6 +331,9 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
         names,
         rows,
         sources,
+        year: None,
+        bridge: vec![],
+        notes: vec![],
     }
 }
 
