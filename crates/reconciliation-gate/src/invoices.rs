@@ -132,3 +132,57 @@ fn decimal(value: Option<&Value>) -> Option<Money> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn parse(more: Value) -> Result<InvoiceTotal, String> {
+        let mut item = json!({ "InvoiceId": "1", "InvoiceType": "INVOICE", "AccountId": "100000000001",
+            "BillingPeriod": { "Month": 9, "Year": 2026 }, "BaseCurrencyAmount": { "TotalAmount": "100.00", "CurrencyCode": "USD" } });
+        for (name, value) in more.as_object().unwrap() {
+            item[name] = value.clone();
+        }
+        let bytes = json!({ "InvoiceSummaries": [item] }).to_string();
+        Ok(parse_invoices(bytes.as_bytes(), "2026-09".parse().unwrap(), "USD")?.0.remove(0))
+    }
+
+    #[test]
+    fn what_an_invoice_says_beside_its_total_is_kept() {
+        let found = parse(json!({
+            "Entity": { "InvoicingEntity": "Amazon Web Services EMEA SARL" }, "PurchaseOrderNumber": "PO-7", "IssuedDate": "2026-10-03T02:00:00+00:00",
+            // date -u -d @1793577600 +%F: 2026-11-02
+            "DueDate": 1_793_577_600.0,
+            "PaymentCurrencyAmount": { "CurrencyCode": "EUR", "TotalAmount": "92.40", "CurrencyExchangeDetails": { "Rate": "0.924" } },
+        }));
+        let details = found.unwrap().details;
+        assert_eq!((details.issued.as_str(), details.due.as_str()), ("2026-10-03", "2026-11-02"));
+        assert_eq!((details.issuer.as_str(), details.purchase_order.as_str()), ("Amazon Web Services EMEA SARL", "PO-7"));
+        assert_eq!((details.payment_currency.as_str(), details.exchange_rate.as_str()), ("EUR", "0.924"));
+        assert_eq!(details.payment_total, "92.40".parse().ok());
+        assert_eq!(parse(json!({})).unwrap().details, InvoiceDetails::default());
+        assert_eq!(parse(json!({ "DueDate": null, "PaymentCurrencyAmount": null })).unwrap().details, InvoiceDetails::default());
+        let memo = parse(
+            json!({ "InvoiceType": "CREDIT_MEMO", "PaymentCurrencyAmount": { "TotalAmount": "92.40", "CurrencyCode": "EUR" } }),
+        );
+        assert_eq!(memo.unwrap().details.payment_total, "-92.40".parse().ok());
+    }
+
+    #[test]
+    fn what_is_not_of_its_type_is_named() {
+        for (more, field) in [
+            (json!({ "DueDate": "soon" }), "DueDate"),
+            (json!({ "IssuedDate": [] }), "IssuedDate"),
+            (json!({ "PaymentCurrencyAmount": { "TotalAmount": "1,00" } }), "PaymentCurrencyAmount.TotalAmount"),
+            (
+                json!({ "PaymentCurrencyAmount": { "CurrencyExchangeDetails": { "Rate": "par" } } }),
+                "CurrencyExchangeDetails.Rate",
+            ),
+        ] {
+            let message = parse(more).unwrap_err();
+            assert!(message.contains(field) && message.contains("InvoiceSummaries[0]"), "{message}");
+        }
+    }
+}

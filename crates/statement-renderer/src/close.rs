@@ -426,6 +426,12 @@ impl<'a> Close<'a> {
         if charged == 0 && own.is_none() || self.figures.pool_sources.is_empty() {
             return Ok(None);
         }
+        // What another pool handed to the untagged one is not there for want of a tag.
+        let from_pools = |source: &PoolSource| source.pool_id == UNTAGGED && source.component == Component::Pool;
+        let fed: i128 = self.handed(from_pools, |source| &source.from_pool_id)?.iter().map(|fed| i128::from(fed.amount)).sum();
+        let own_of_fed =
+            fed.checked_mul(charged).filter(|_| self.untagged_total != 0).map_or(0, |product| product / self.untagged_total);
+        let (charged, total) = (charged - own_of_fed, self.untagged_total - fed);
         let empty = BTreeMap::new();
         let own = own.unwrap_or(&empty);
         let own_total = self.minor(own.values().copied().sum());
@@ -440,7 +446,7 @@ impl<'a> Close<'a> {
         accounts.sort_by(|a, b| b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
         Ok(Some(Untagged {
             charged: cents("untagged cost", charged)?,
-            total: cents("untagged cost", self.untagged_total)?,
+            total: cents("untagged cost", total)?,
             own: cents("untagged cost", own_total)?,
             saving: cents("untagged cost", charged - own_total)?,
             accounts,

@@ -405,7 +405,7 @@ fn exceptions(close: &Close<'_>) -> Result<Vec<ExceptionLine>, StatementError> {
         let key = &row.key;
         match key.component {
             Component::Adjustment => add("adjustment", &key.charge_type, String::new(), row.cents),
-            Component::Rounding => add("rounding", &key.invoice.invoice_id, String::new(), row.cents),
+            Component::Rounding if row.cents != 0 => add("rounding", &key.invoice.invoice_id, String::new(), row.cents),
             _ => {}
         }
         if key.rule_id.starts_with("pool.") && key.rule_id.ends_with(".fallback") {

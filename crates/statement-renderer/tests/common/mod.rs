@@ -326,15 +326,43 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
         period: "2026-09".parse().unwrap(),
         provisional: false,
         controls: controls(&rows),
+        year: with_previous.then(|| {
+            let earlier = [("2026-07", 11), ("2026-08", 3)];
+            let month = |(period, seed): (&str, u64)| (period.parse().unwrap(), month_rows(&units, lines.max(3) - 2, seed));
+            earlier.map(month).iter().fold(None, |year, (period, rows)| Some(Year::add(year, *period, rows))).unwrap()
+        }),
+        bridge: bridge(),
+        notes: vec![
+            Note::UnknownAccount { account_id: "100000000099".to_owned(), cash: Money::from_minor(12_345, 2) },
+            Note::UnknownOwner { value: "cc-9999".to_owned(), cash: Money::from_minor(99, 2), effective: Money::ZERO, rows: 3 },
+            Note::Untagged { cash: Money::from_minor(18_412_377, 2), effective: Money::ZERO, rows: 512 },
+        ],
         before: with_previous.then(|| month_rows(&units, lines.max(3) - 2, 3)),
         configuration: configuration(units),
         names,
         rows,
         sources,
-        year: None,
-        bridge: vec![],
-        notes: vec![],
     }
+}
+
+/// A reservation paid upfront, a plan paid by the month, and what no commitment touches, with doubles that do not quite bridge.
+fn bridge() -> Vec<BridgeLine> {
+    let line = |id: &str, [effective, true_up, upfront, cash, unused]: [i128; 5]| BridgeLine {
+        provider: "AWS".to_owned(),
+        billing_account_id: "100000000001".to_owned(),
+        commitment_id: id.to_owned(),
+        effective: Money::from_minor(effective, 2),
+        true_up: Money::from_minor(true_up, 2),
+        upfront: Money::from_minor(upfront, 2),
+        cash: Money::from_minor(cash, 2),
+        residual: Money::from_minor(cash - effective - true_up - upfront, 2),
+        unused: Money::from_minor(unused, 2),
+    };
+    vec![
+        line("", [41_000_000, 0, 0, 41_000_007, 0]),
+        line("arn:aws:ec2:us-east-1:100000000005:reserved-instances/ae17d99b", [375_000, -375_000, 4_500_000, 4_500_000, 25_000]),
+        line("arn:aws:savingsplans::100000000001:savingsplan/10a2c83e", [900_000, -300_000, 0, 600_000, 75_000]),
+    ]
 }
 
 pub fn meridian() -> Vec<Unit> {
