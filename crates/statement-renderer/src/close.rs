@@ -11,6 +11,7 @@ use apportion_core::money::Money;
 use apportion_core::period::Period;
 use apportion_core::reconcile::{BridgeLine, Control, ControlSource, InvoiceDetails};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why a statement cannot be made from a ledger. Each is a fault of the close, never of a name or a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,31 +100,24 @@ pub struct Previous<'a> {
 }
 
 /// What a pool came to, over all units.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PoolTotal {
     pub cents: i128,
-    pub units: BTreeSet<String>,
+    pub units: usize,
 }
 
-/// Rows by unit and totals by pool of one ledger.
+/// Rows by unit of one ledger.
 pub(crate) struct Ledger<'a> {
     pub by_unit: BTreeMap<&'a str, Vec<&'a LedgerRow>>,
-    pub pools: BTreeMap<&'a str, PoolTotal>,
 }
 
 impl<'a> Ledger<'a> {
     pub fn new(rows: &'a [LedgerRow]) -> Ledger<'a> {
         let mut by_unit: BTreeMap<&str, Vec<&LedgerRow>> = BTreeMap::new();
-        let mut pools: BTreeMap<&str, PoolTotal> = BTreeMap::new();
         for row in rows {
             by_unit.entry(&row.key.unit_id).or_default().push(row);
-            if !row.key.pool_id.is_empty() {
-                let total = pools.entry(&row.key.pool_id).or_default();
-                total.cents += row.cents;
-                total.units.insert(row.key.unit_id.clone());
-            }
         }
-        Ledger { by_unit, pools }
+        Ledger { by_unit }
     }
 
     pub fn rows_of(&self, unit: &str) -> &[&'a LedgerRow] {
@@ -131,26 +125,37 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// A close whose totals are proved.
-pub struct Close<'a> {
-    pub(crate) figures: Figures<'a>,
-    pub(crate) ledger: Ledger<'a>,
-    pub(crate) previous: Option<Ledger<'a>>,
+/// What every statement of a close needs and none of them changes: made once for all shards.
+pub(crate) struct Totals {
+    invoice_cents: BTreeMap<InvoiceKey, i128>,
+    pub pools: BTreeMap<String, PoolTotal>,
+    pub previous_pools: BTreeMap<String, PoolTotal>,
     /// Account and service of direct cost that a changed rule touches.
-    pub(crate) moved: BTreeSet<(String, String)>,
+    pub moved: BTreeSet<(String, String)>,
     /// What all units bear of direct cost that nobody tagged.
     untagged_total: i128,
-    invoice_cents: BTreeMap<&'a InvoiceKey, i128>,
     /// Unit -> untagged cash in the accounts that are mostly its own.
     own_untagged: BTreeMap<String, BTreeMap<String, Money>>,
+    /// Cash that pools handed to pools.
+    handed: BTreeMap<Handed, Money>,
 }
 
-impl<'a> Close<'a> {
-    /// Reads the figures and proves them: ledger cents equal the invoice's, invoice by invoice.
-    pub fn new(figures: Figures<'a>) -> Result<Close<'a>, StatementError> {
-        let mut invoice_cents: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Handed {
+    from: String,
+    to: String,
+    component: Component,
+}
+
+impl Totals {
+    /// Sums the figures and proves them: ledger cents equal the invoice's, invoice by invoice.
+    fn new(figures: &Figures<'_>) -> Result<Totals, StatementError> {
+        let mut invoice_cents: BTreeMap<InvoiceKey, i128> = BTreeMap::new();
         for row in figures.rows {
-            *invoice_cents.entry(&row.key.invoice).or_default() += row.cents;
+            match invoice_cents.get_mut(&row.key.invoice) {
+                Some(sum) => *sum += row.cents,
+                None => drop(invoice_cents.insert(row.key.invoice.clone(), row.cents)),
+            }
         }
         let known: BTreeSet<&InvoiceKey> = figures.controls.iter().map(|control| &control.key).collect();
         for (key, cents) in &invoice_cents {
@@ -165,12 +170,54 @@ impl<'a> Close<'a> {
                 return Err(StatementError::InvoiceDiffers { invoice, ledger, payable: control.cents });
             }
         }
+        let mut handed: BTreeMap<Handed, Money> = BTreeMap::new();
+        for source in figures.pool_sources.iter().filter(|source| !source.from_pool_id.is_empty()) {
+            let PoolSource { from_pool_id, pool_id, component, .. } = source;
+            let key = Handed { from: from_pool_id.clone(), to: pool_id.clone(), component: *component };
+            *handed.entry(key).or_default() += source.cash;
+        }
+        Ok(Totals {
+            invoice_cents,
+            pools: pool_totals(figures.rows),
+            previous_pools: figures.previous.map(|previous| pool_totals(previous.rows)).unwrap_or_default(),
+            moved: figures.previous.map(|before| change::moved_by_rules(figures, &before)).unwrap_or_default(),
+            untagged_total: figures.rows.iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum(),
+            own_untagged: own_untagged(figures),
+            handed,
+        })
+    }
+}
+
+fn pool_totals(rows: &[LedgerRow]) -> BTreeMap<String, PoolTotal> {
+    let mut sums: BTreeMap<&str, (i128, BTreeSet<&str>)> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.key.pool_id.is_empty()) {
+        let sum = sums.entry(&row.key.pool_id).or_default();
+        sum.0 += row.cents;
+        sum.1.insert(&row.key.unit_id);
+    }
+    sums.into_iter().map(|(id, (cents, units))| (id.to_owned(), PoolTotal { cents, units: units.len() })).collect()
+}
+
+/// A close whose totals are proved.
+pub struct Close<'a> {
+    pub(crate) figures: Figures<'a>,
+    pub(crate) ledger: Ledger<'a>,
+    pub(crate) previous: Option<Ledger<'a>>,
+    pub(crate) totals: Arc<Totals>,
+}
+
+impl<'a> Close<'a> {
+    /// Reads the figures and proves them: ledger cents equal the invoice's, invoice by invoice.
+    pub fn new(figures: Figures<'a>) -> Result<Close<'a>, StatementError> {
+        let totals = Arc::new(Totals::new(&figures)?);
+        Ok(Close::again(figures, totals))
+    }
+
+    /// The same figures once more, of which `totals` were made.
+    pub(crate) fn again(figures: Figures<'a>, totals: Arc<Totals>) -> Close<'a> {
         let ledger = Ledger::new(figures.rows);
         let previous = figures.previous.map(|previous| Ledger::new(previous.rows));
-        let own_untagged = own_untagged(&figures);
-        let untagged_total = figures.rows.iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
-        let moved = figures.previous.map(|before| change::moved_by_rules(&figures, &before)).unwrap_or_default();
-        Ok(Close { figures, ledger, previous, moved, untagged_total, invoice_cents, own_untagged })
+        Close { figures, ledger, previous, totals }
     }
 
     /// Everyone who gets a statement: the units of the configuration, and whoever else the ledger names. Sorted by id.
@@ -358,17 +405,17 @@ impl<'a> Close<'a> {
         let Some(first) = rows.first() else { return Ok(None) };
         let id = first.key.pool_id.as_str();
         let charged: i128 = rows.iter().map(|row| row.cents).sum();
-        let pool = self.ledger.pools.get(id).cloned().unwrap_or_default();
+        let pool = self.totals.pools.get(id).copied().unwrap_or_default();
         let previous = self.previous.as_ref().and_then(|previous| {
             let mut rows = previous.rows_of(unit).iter().filter(|row| row.key.pool_id == id).peekable();
             rows.peek()?;
             Some(rows.map(|row| row.cents).sum::<i128>())
         });
         let components: BTreeSet<&str> = rows.iter().map(|row| row.key.component.as_str()).collect();
-        let feeds = self.handed(|source| source.from_pool_id == id, |source| &source.pool_id)?;
+        let feeds = self.handed(|handed| handed.from == id, |handed| &handed.to)?;
         let handed: i128 = feeds.iter().map(|fed| i128::from(fed.amount)).sum();
         let total = pool.cents + handed;
-        let mut fed_by = self.handed(|source| source.pool_id == id, |source| &source.from_pool_id)?;
+        let mut fed_by = self.handed(|handed| handed.to == id, |handed| &handed.from)?;
         for fed in &mut fed_by {
             let part = i128::from(fed.amount).checked_mul(charged).filter(|_| total != 0).map_or(0, |product| product / total);
             fed.charged = cents("a pool", part)?;
@@ -396,22 +443,17 @@ impl<'a> Close<'a> {
             feeds,
             charged: cents("a pool", charged)?,
             effective: cents("a pool", self.minor(rows.iter().map(|row| row.effective).sum()))?,
-            units: pool.units.len(),
+            units: pool.units,
             components: components.into_iter().map(str::to_owned).collect(),
             previous: previous.map(|amount| cents("a pool", amount)).transpose()?,
         }))
     }
 
     /// What pools handed to pools, by the pool that `of` names.
-    fn handed(
-        &self,
-        keep: impl Fn(&PoolSource) -> bool,
-        of: impl Fn(&PoolSource) -> &String,
-    ) -> Result<Vec<FedPool>, StatementError> {
+    fn handed(&self, keep: impl Fn(&Handed) -> bool, of: impl Fn(&Handed) -> &str) -> Result<Vec<FedPool>, StatementError> {
         let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
-        let handed = self.figures.pool_sources.iter().filter(|source| !source.from_pool_id.is_empty() && keep(source));
-        for source in handed {
-            *sums.entry(of(source)).or_default() += source.cash;
+        for (handed, cash) in self.totals.handed.iter().filter(|(handed, _)| keep(handed)) {
+            *sums.entry(of(handed)).or_default() += *cash;
         }
         let pools = sums.into_iter().map(|(id, sum)| {
             let amount = cents("a pool", self.minor(sum))?;
@@ -422,16 +464,18 @@ impl<'a> Close<'a> {
 
     fn untagged(&self, unit: &str) -> Result<Option<Untagged>, StatementError> {
         let charged: i128 = self.ledger.rows_of(unit).iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
-        let own = self.own_untagged.get(unit);
+        let own = self.totals.own_untagged.get(unit);
         if charged == 0 && own.is_none() || self.figures.pool_sources.is_empty() {
             return Ok(None);
         }
         // What another pool handed to the untagged one is not there for want of a tag.
-        let from_pools = |source: &PoolSource| source.pool_id == UNTAGGED && source.component == Component::Pool;
-        let fed: i128 = self.handed(from_pools, |source| &source.from_pool_id)?.iter().map(|fed| i128::from(fed.amount)).sum();
-        let own_of_fed =
-            fed.checked_mul(charged).filter(|_| self.untagged_total != 0).map_or(0, |product| product / self.untagged_total);
-        let (charged, total) = (charged - own_of_fed, self.untagged_total - fed);
+        let from_pools = |handed: &Handed| handed.to == UNTAGGED && handed.component == Component::Pool;
+        let fed: i128 = self.handed(from_pools, |handed| &handed.from)?.iter().map(|fed| i128::from(fed.amount)).sum();
+        let own_of_fed = fed
+            .checked_mul(charged)
+            .filter(|_| self.totals.untagged_total != 0)
+            .map_or(0, |product| product / self.totals.untagged_total);
+        let (charged, total) = (charged - own_of_fed, self.totals.untagged_total - fed);
         let empty = BTreeMap::new();
         let own = own.unwrap_or(&empty);
         let own_total = self.minor(own.values().copied().sum());
@@ -474,7 +518,7 @@ impl<'a> Close<'a> {
                 payable: cents("an invoice", control.cents)?,
                 difference: control.difference.to_fixed(),
                 tolerance: control.tolerance.to_fixed(),
-                units: cents("an invoice", self.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
+                units: cents("an invoice", self.totals.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
                 unit: cents("an invoice", own.get(&control.key).copied().unwrap_or(0))?,
                 details: control.details.as_ref().map(paper),
             })

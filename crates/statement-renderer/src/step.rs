@@ -1,6 +1,6 @@
 //! The step of the month-end machine: staged ledger in, staged statements out. No right to sign, none to publish.
 
-use crate::close::{Close, Figures, Previous, StatementError, Year};
+use crate::close::{Close, Figures, Previous, StatementError, Totals, Year};
 use crate::render::{RenderError, Renderer, render_units};
 use crate::statement_folder;
 use crate::summary;
@@ -15,7 +15,7 @@ use apportion_store::{Store, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where the renderer reads and writes, and the template made ready once.
 #[derive(Clone)]
@@ -115,6 +115,8 @@ pub(crate) struct Staged {
     pool_sources: Vec<PoolSource>,
     previous: Option<Earlier>,
     year: Option<Year>,
+    /// Summed and proved by the first shard, for all.
+    totals: OnceLock<Arc<Totals>>,
     report: Reconciliation,
 }
 
@@ -148,6 +150,7 @@ impl Staged {
             }
         };
         Ok(Staged {
+            totals: OnceLock::new(),
             year: year_before(&context.closes, &run.closes, &facts).await?,
             report: json(&context.work, &format!("{}close/reconciliation.json", run.staging)).await?,
             compared: json(&context.work, &format!("{}compared.json", run.staging)).await?,
@@ -158,6 +161,16 @@ impl Staged {
             facts,
             previous,
         })
+    }
+
+    fn close(&self) -> Result<Close<'_>, Error> {
+        if let Some(totals) = self.totals.get() {
+            return Ok(Close::again(self.figures(), Arc::clone(totals)));
+        }
+        let close = Close::new(self.figures())?;
+        // Two shards at once make the same totals: either may stay.
+        self.totals.get_or_init(|| Arc::clone(&close.totals));
+        Ok(close)
     }
 
     fn figures(&self) -> Figures<'_> {
@@ -240,7 +253,7 @@ async fn account_names(context: &Context, run: &Run) -> Result<BTreeMap<String, 
 type Files = Vec<(String, Vec<u8>)>;
 
 fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) -> Result<Files, Error> {
-    let close = Close::new(staged.figures())?;
+    let close = staged.close()?;
     let known = &staged.facts.units;
     let shard = shard.unwrap_or(Shard { from: 0, to: known.len() });
     let beyond =
@@ -258,7 +271,7 @@ fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) 
 }
 
 fn print_summary(staged: &Staged, renderer: &Renderer) -> Result<Files, Error> {
-    let close = Close::new(staged.figures())?;
+    let close = staged.close()?;
     let rendered = summary::render(renderer, &close)?;
     let files = [("summary.pdf", rendered.pdf), ("summary.csv", rendered.csv), ("summary.json", rendered.json)];
     Ok(files.map(|(name, bytes)| (name.to_owned(), bytes)).into())
