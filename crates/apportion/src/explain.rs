@@ -5,6 +5,7 @@
 
 mod bill;
 mod evidence;
+mod line;
 mod names;
 mod report;
 mod walk;
@@ -215,7 +216,7 @@ pub async fn explain(options: &Options) -> Result<Explanation, Failure> {
     let read: i64 = found.rows_read;
     let mut lines = Vec::with_capacity(walks.len());
     for (walk, rows) in walks.iter().zip(found.of_walks) {
-        lines.push(report::line(&evidence, walk, rows, options.top)?);
+        lines.push(line::line(&evidence, walk, rows, options.top)?);
     }
     for line in &lines {
         prove(line)?;

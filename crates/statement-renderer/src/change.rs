@@ -12,7 +12,8 @@
 //! A pool's change is `size + share`: size = previous charge x (total now - total before) / total before, cut to whole minor
 //! units; share is the rest, at this period's total.
 
-use crate::close::{Close, Figures, Ledger, PoolTotal, Previous, StatementError, cents, dates, key_word};
+use crate::close::{Close, StatementError, cents, dates, key_word};
+use crate::figures::{Figures, Ledger, PoolTotal, Previous};
 use crate::statement::{Cause, Change, Move};
 use apportion_core::ledger::{Component, LedgerRow};
 use apportion_core::model::{Configuration, Pool};

@@ -6,6 +6,7 @@
 mod change;
 mod close;
 mod csv;
+mod figures;
 mod fonts;
 mod preview;
 pub mod publish;
@@ -18,8 +19,9 @@ mod template;
 mod text;
 mod world;
 
-pub use close::{Close, Figures, Previous, StatementError, Year};
+pub use close::{Close, StatementError};
 pub use csv::{COLUMNS, statement_csv};
+pub use figures::{Figures, Previous, Year};
 pub use preview::{Page, preview};
 pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;

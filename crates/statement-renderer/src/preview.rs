@@ -1,7 +1,8 @@
 //! One statement of a published close, printed again: to try a template, or to look at what it would say.
 
-use crate::close::{Close, Figures, Previous};
+use crate::close::Close;
 use crate::csv::statement_csv;
+use crate::figures::{Figures, Previous};
 use crate::render::{Rendered, Renderer, render_unit};
 use crate::statement_folder;
 use crate::step::{Earlier, Error, folder, json, ledger, staging, year_before};

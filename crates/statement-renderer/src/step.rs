@@ -1,6 +1,7 @@
 //! The step of the month-end machine: staged ledger in, staged statements out. No right to sign, none to publish.
 
-use crate::close::{Close, Figures, Previous, StatementError, Totals, Year};
+use crate::close::{Close, StatementError};
+use crate::figures::{Figures, Previous, Totals, Year};
 use crate::render::{RenderError, Renderer, render_units};
 use crate::statement_folder;
 use crate::summary;

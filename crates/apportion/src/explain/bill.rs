@@ -322,7 +322,7 @@ fn bill_row(evidence: &Evidence, ranked: Ranked) -> BillRow {
         region: row.region,
         resource_id: row.resource_id,
         description: row.description,
-        tags: super::report::tags(evidence, rollup),
+        tags: super::line::tags(evidence, rollup),
         amounts: Amounts { cash: row.cash, effective: row.effective },
         in_line: Amounts { cash: row.in_line.0, effective: row.in_line.1 },
     }
