@@ -84,7 +84,7 @@ import duckdb, json, sys, time
 sql, files, missing, threads = json.load(sys.stdin)
 started = time.monotonic()
 connection = duckdb.connect()
-connection.execute(f"set threads = {threads}")
+connection.execute(f"set threads = {threads}; set enable_progress_bar = false")
 names = ", ".join("'" + name + "'" for name in files)
 nulls = "".join(f", null::{kind} as {name}" for name, kind in missing)
 connection.execute(f"create view bill as select *{nulls} from read_parquet([{names}])")
@@ -109,7 +109,7 @@ def duckdb(files):
             pipe.write(given)
             pipe.seek(0)
             run = measured([sys.executable, "-c", DUCKDB], stdin=pipe)
-        run.update(json.loads(run["output"]))
+        run.update(json.loads(run["output"].strip().splitlines()[-1]))
         runs.append(run)
     return min(runs, key=lambda run: run["seconds"])
 

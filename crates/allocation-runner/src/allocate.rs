@@ -65,8 +65,12 @@ async fn facts(
     let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let previous = previous(context, run).await?;
     let organization = context.work.get(&format!("{}organization.json", run.staging)).await?;
-    let invoices: Vec<(String, String)> =
-        compared.controls.iter().map(|control| (format!("{:?}", control.key), control.invoice.to_string())).collect();
+    // Everything of an invoice that a page shows: another purchase order is another page, so another close.
+    let invoices: Vec<_> = compared
+        .controls
+        .iter()
+        .map(|control| (format!("{:?}", control.key), control.invoice.to_string(), &control.details))
+        .collect();
     let invoices_text = serde_json::to_string(&invoices).map_err(staging)?;
     let invoices_file = match &run.invoices {
         Some(key) => Some(sha256_hex(&context.work.get(key).await?)),

@@ -3,11 +3,13 @@
 mod close;
 #[cfg(test)]
 mod day_tests;
+mod explain;
 mod failure;
 mod init;
 mod init_bill;
 mod local;
 mod rederive;
+mod render;
 mod report;
 mod sample;
 mod status;
@@ -18,7 +20,7 @@ use apportion_core::period::Period;
 use clap::{Args, Parser, Subcommand};
 use failure::Failure;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Turns the bill of an AWS organization into one statement per business unit that adds up to the invoice to the cent.
@@ -39,6 +41,18 @@ enum Command {
     ///
     /// Exit codes: 0 holds, 5 does not hold, 2 unreadable.
     Verify(VerifyArguments),
+    /// Walks from a unit's lines to rule, pool, driver and share, rollup rows and the bill's own rows, and proves that they add up.
+    ///
+    /// Exit codes: 0 explained, 5 something does not add up or was changed, 2 bad input.
+    Explain(ExplainArguments),
+    /// Prints one statement, or the summary, of a close again: to try a template, or to look. Publishes nothing.
+    Render(RenderArguments),
+    /// Writes the package's own statement template into a folder, to begin another from.
+    Template {
+        /// The folder to write; it must not exist yet, or be empty.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Lists periods, closes and what is awaited.
     Status(StatusArguments),
     /// Writes a first configuration from a bill, with which a close succeeds as it stands.
@@ -97,6 +111,58 @@ struct VerifyArguments {
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct ExplainArguments {
+    /// The folder of a close: OUT/closes/<period>/<close>.
+    close: PathBuf,
+    /// The unit's id (cost center).
+    #[arg(long, value_name = "ID")]
+    unit: String,
+    /// Only lines of this component: direct, pool, commitment, tax, …
+    #[arg(long, value_name = "WORD")]
+    component: Option<String>,
+    /// Only lines of this service, as the bill names it.
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Only lines that came through this pool.
+    #[arg(long, value_name = "ID")]
+    pool: Option<String>,
+    /// Only this row of the unit's statement.csv, from 1.
+    #[arg(long, value_name = "N")]
+    line: Option<usize>,
+    /// How many of the largest entries to list at each level; the rest is one entry, so that sums still hold.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Print as JSON.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print bill rows as CSV.
+    #[arg(long)]
+    csv: bool,
+    /// Write to a file that does not exist yet, instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct RenderArguments {
+    /// The folder of a close: OUT/closes/<period>/<close>.
+    #[arg(long, value_name = "DIR")]
+    close: PathBuf,
+    /// The unit whose statement to print.
+    #[arg(long, value_name = "ID", required_unless_present = "summary", conflicts_with = "summary")]
+    unit: Option<String>,
+    /// Print the controller's summary.
+    #[arg(long)]
+    summary: bool,
+    /// A folder of Typst files; the template of the close if absent.
+    #[arg(long, value_name = "DIR")]
+    template: Option<PathBuf>,
+    /// The PDF to write; an earlier preview is written over.
+    #[arg(long, value_name = "FILE", default_value = "preview.pdf")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -178,6 +244,9 @@ async fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Close(arguments) => run_close(arguments).await,
         Command::Verify(arguments) => run_verify(arguments).await,
+        Command::Explain(arguments) => run_explain(arguments).await,
+        Command::Render(arguments) => run_render(arguments).await,
+        Command::Template { out } => print(&render::write_template(&out)?).map(|()| 0),
         Command::Status(arguments) => run_status(arguments).await,
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
@@ -232,6 +301,49 @@ async fn run_verify(arguments: VerifyArguments) -> Result<u8, Failure> {
         print(&report.text())?;
     }
     Ok(report.exit_code())
+}
+
+async fn run_explain(arguments: ExplainArguments) -> Result<u8, Failure> {
+    let format = match (arguments.json, arguments.csv) {
+        (true, _) => explain::Format::Json,
+        (_, true) => explain::Format::Csv,
+        _ => explain::Format::Text,
+    };
+    let options = explain::Options {
+        close: arguments.close,
+        unit: arguments.unit,
+        component: arguments.component,
+        service: arguments.service,
+        pool: arguments.pool,
+        line: arguments.line,
+        top: arguments.top,
+    };
+    let text = explain::explain(&options).await?.write(format)?;
+    match &arguments.out {
+        Some(path) => write_new(path, &options.close, text.as_bytes())?,
+        None => print(&text)?,
+    }
+    Ok(0)
+}
+
+/// Writes a file that is not there yet, and never into a close: an extra file there is one that nobody signed.
+fn write_new(path: &Path, close: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::bad_input(format!("--out {}: {error}", path.display()));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.canonicalize().map_err(failed)?.starts_with(close.canonicalize().map_err(failed)?) {
+        return Err(Failure::bad_input(format!("--out {}: name a place outside the close, which is signed", path.display())));
+    }
+    std::fs::File::create_new(path).and_then(|mut file| file.write_all(bytes)).map_err(failed)
+}
+
+async fn run_render(arguments: RenderArguments) -> Result<u8, Failure> {
+    let page = match arguments.unit {
+        Some(unit) => statement_renderer::Page::Unit(unit),
+        None => statement_renderer::Page::Summary,
+    };
+    let options = render::Options { close: arguments.close, page, template: arguments.template, out: arguments.out };
+    print(&render::render(&options).await?)?;
+    Ok(0)
 }
 
 async fn run_status(arguments: StatusArguments) -> Result<u8, Failure> {

@@ -102,14 +102,36 @@ async fn copy_previous(frozen: &Store, to: &Store, closes: &str, facts: &CloseFa
     let prefix = format!("{closes}closes/{period}/");
     let earlier = format!("{prefix}{}/", facts.previous_close);
     copy_folder(frozen, &earlier, to, &earlier).await?;
-    let manifest = frozen.get(&format!("{earlier}manifest.json")).await.map_err(unreadable)?;
-    let earlier: CloseFacts =
-        serde_json::from_slice(&manifest).map_err(|error| Failure::bad_input(format!("{earlier}manifest.json: {error}")))?;
+    let earlier = facts_of(frozen, &earlier).await?;
+    copy_year(frozen, to, closes, facts, &earlier).await?;
     copy_folder(frozen, &earlier.configuration_prefix(), to, &earlier.configuration_prefix()).await?;
     copy(frozen, &format!("{prefix}CURRENT"), to, &format!("{prefix}CURRENT")).await
 }
 
-async fn template(frozen: &Store, facts: &CloseFacts) -> Result<Template, Failure> {
+async fn facts_of(frozen: &Store, close: &str) -> Result<CloseFacts, Failure> {
+    let key = format!("{close}manifest.json");
+    let manifest = frozen.get(&key).await.map_err(unreadable)?;
+    serde_json::from_slice(&manifest).map_err(|error| Failure::bad_input(format!("{key}: {error}")))
+}
+
+/// Ledgers of the closes of the same year before the previous one, which the summary's year to date is made from; none is committed
+/// there, so that the previous close stays the one before.
+async fn copy_year(frozen: &Store, to: &Store, closes: &str, facts: &CloseFacts, previous: &CloseFacts) -> Result<(), Failure> {
+    let before = |facts: &CloseFacts| facts.previous_period.map(|period| (period, facts.previous_close.clone()));
+    let mut next = before(previous).filter(|_| previous.period.year() == facts.period.year());
+    while let Some((period, close)) = next.filter(|(period, _)| period.year() == facts.period.year()) {
+        let folder = format!("{closes}closes/{period}/{close}/");
+        for name in ["manifest.json", "ledger.csv"] {
+            copy(frozen, &format!("{folder}{name}"), to, &format!("{folder}{name}")).await?;
+        }
+        let earlier = facts_of(frozen, &folder).await?;
+        next = before(&earlier).filter(|(before, _)| *before < period);
+    }
+    Ok(())
+}
+
+/// The template of a close: the frozen one if it is the user's own, else the package's.
+pub async fn template(frozen: &Store, facts: &CloseFacts) -> Result<Template, Failure> {
     let Some(prefix) = facts.template_prefix() else { return Ok(Template::builtin()) };
     let mut files = BTreeMap::new();
     for entry in frozen.list(&prefix).await.map_err(unreadable)? {

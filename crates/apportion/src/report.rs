@@ -84,7 +84,7 @@ fn invoice_cells(line: &InvoiceLine, currency: &str) -> [String; 8] {
 }
 
 /// An exact amount without the zeros that say nothing, at least two decimals.
-fn shown(money: Money) -> String {
+pub fn shown(money: Money) -> String {
     let text = money.to_string();
     let cut = text.trim_end_matches('0');
     let decimals = cut.len() - cut.find('.').map_or(0, |at| at + 1);

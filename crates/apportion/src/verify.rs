@@ -173,6 +173,27 @@ where
     })
 }
 
+/// The close in `folder`, unchecked.
+pub async fn place_of(folder: &Path) -> Result<(Place, Manifest), Failure> {
+    let verification = open(folder).await?;
+    Ok((verification.place, verification.manifest))
+}
+
+/// The close in `folder`, if its files are those of `SHA256SUMS` and its inputs those of its manifest; else what is not, with exit
+/// code 5. Who signed it is `verify`'s question.
+pub async fn sound(folder: &Path) -> Result<(Place, Manifest), Failure> {
+    let verification = open(folder).await?;
+    let checks = [verification.sums().await?, verification.inputs().await?];
+    let findings: Vec<String> = checks.into_iter().flat_map(|check| check.findings).map(|text| printable(&text)).collect();
+    if findings.is_empty() {
+        return Ok((verification.place, verification.manifest));
+    }
+    Err(Failure::new(
+        DOES_NOT_HOLD,
+        format!("{} is not what was published:\n  {}\nRun `apportion verify` on it.", folder.display(), findings.join("\n  ")),
+    ))
+}
+
 fn judged(name: &'static str, findings: Vec<String>) -> Check {
     let outcome = if findings.is_empty() { Outcome::Holds } else { Outcome::DoesNotHold };
     Check { name, outcome, findings }

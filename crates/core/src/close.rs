@@ -1,6 +1,7 @@
 //! What the steps of a close hand to each other: pointers to staged files, never the data.
 
 use crate::bill::Family;
+use crate::ledger::InvoiceKey;
 use crate::money::Money;
 use crate::period::Period;
 use crate::reconcile::{BridgeLine, Control, Violation};
@@ -237,7 +238,37 @@ pub struct InvoiceLine {
     /// Minor units that the ledger holds for the invoice.
     pub ledger_cents: i128,
     pub tax: Option<crate::reconcile::TaxControl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<crate::reconcile::InvoiceDetails>,
     pub passed: bool,
+}
+
+impl InvoiceLine {
+    pub fn key(&self) -> InvoiceKey {
+        InvoiceKey {
+            provider: self.provider.clone(),
+            issuer: self.issuer.clone(),
+            billing_account_id: self.billing_account_id.clone(),
+            invoice_id: self.invoice_id.clone(),
+        }
+    }
+
+    /// The control that the line was made from.
+    pub fn control(&self, minor_exponent: u32) -> Control {
+        Control {
+            key: self.key(),
+            source: self.source,
+            rows: self.rows,
+            bill: self.bill,
+            invoice: self.invoice,
+            difference: self.difference,
+            tolerance: self.tolerance,
+            cents: self.invoice.round_to_minor(minor_exponent),
+            tax: self.tax.clone(),
+            details: self.details.clone(),
+            passed: self.passed,
+        }
+    }
 }
 
 /// Sums of the whole close.

@@ -198,7 +198,7 @@ pub fn split_integer(total: i128, weights: &[i128]) -> Option<Vec<i128>> {
 }
 
 /// `(a * b / c, a * b % c)` for `b <= c`, without overflow.
-fn mul_div(a: u128, b: u128, c: u128) -> (u128, u128) {
+pub(crate) fn mul_div(a: u128, b: u128, c: u128) -> (u128, u128) {
     if let Some(product) = a.checked_mul(b) {
         return (product / c, product % c);
     }

@@ -24,6 +24,25 @@ pub struct InvoiceTotal {
     pub before_tax: Option<Money>,
     pub account_id: String,
     pub issuer: String,
+    pub details: InvoiceDetails,
+}
+
+/// What an invoice says beside its total, for those who pay it. Texts are `""` where the file has none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InvoiceDetails {
+    /// Legal seller, as the file names it.
+    pub issuer: String,
+    pub purchase_order: String,
+    /// `YYYY-MM-DD`.
+    pub issued: String,
+    /// `YYYY-MM-DD`.
+    pub due: String,
+    /// ISO 4217.
+    pub payment_currency: String,
+    /// Payable in the payment currency; a credit memo counts as minus its magnitude.
+    pub payment_total: Option<Money>,
+    /// Units of the payment currency for one of the invoice's, a decimal text as the file has it.
+    pub exchange_rate: String,
 }
 
 impl InvoiceTotal {
@@ -81,6 +100,9 @@ pub struct Control {
     /// What the invoice comes to in minor units.
     pub cents: i128,
     pub tax: Option<TaxControl>,
+    /// Of the invoices file, if it has the invoice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<InvoiceDetails>,
     pub passed: bool,
 }
 
@@ -190,6 +212,7 @@ fn own_sum(key: InvoiceKey, sum: BillSum, source: ControlSource, how: &Compariso
         tolerance,
         cents,
         tax: None,
+        details: None,
         passed: true,
     }
 }
@@ -221,7 +244,8 @@ fn against_invoice(invoice: &InvoiceTotal, billed: &[(&InvoiceKey, &BillSum)], h
     let mut list: Vec<Control> = Vec::with_capacity(billed.len());
     for (index, (key, sum)) in billed.iter().enumerate() {
         if index != carrier {
-            let control = own_sum((*key).clone(), **sum, ControlSource::BillSharedId, how);
+            let mut control = own_sum((*key).clone(), **sum, ControlSource::BillSharedId, how);
+            control.details = Some(invoice.details.clone());
             others += control.invoice;
             list.push(control);
         }
@@ -239,6 +263,7 @@ fn against_invoice(invoice: &InvoiceTotal, billed: &[(&InvoiceKey, &BillSum)], h
         cents: stated.round_to_minor(how.minor_exponent),
         passed: passed && tax.as_ref().is_none_or(|tax| tax.passed),
         tax,
+        details: Some(invoice.details.clone()),
     });
     list
 }
@@ -315,21 +340,27 @@ pub struct BridgeLine {
     pub cash: Money,
     /// `cash - (effective + true_up + upfront)`: a warning where it is not zero.
     pub residual: Money,
+    /// Part of `effective` that was paid for and not used.
+    #[serde(default)]
+    pub unused: Money,
 }
 
 /// The bridge from effective to cash. Doubles that do not add up in the bill show as residuals.
 pub fn bridge(rows: &[RollupRow], family: Family) -> Vec<BridgeLine> {
-    let mut lines: BTreeMap<(&str, &str, &str), [Money; 4]> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, &str, &str), [Money; 5]> = BTreeMap::new();
     for row in rows {
         let key = (row.provider.as_str(), row.billing_account_id.as_str(), row.commitment_id.as_str());
         let sums = lines.entry(key).or_default();
         for (sum, measure) in sums.iter_mut().zip([row.effective, row.true_up, row.upfront, row.cash]) {
             *sum += measure.of(family);
         }
+        if matches!(row.kind, Kind::CommitmentFee | Kind::Unused) {
+            sums[4] += row.effective.of(family);
+        }
     }
     lines
         .into_iter()
-        .map(|((provider, account, commitment), [effective, true_up, upfront, cash])| BridgeLine {
+        .map(|((provider, account, commitment), [effective, true_up, upfront, cash, unused])| BridgeLine {
             provider: provider.to_owned(),
             billing_account_id: account.to_owned(),
             commitment_id: commitment.to_owned(),
@@ -338,6 +369,7 @@ pub fn bridge(rows: &[RollupRow], family: Family) -> Vec<BridgeLine> {
             upfront,
             cash,
             residual: cash - effective - true_up - upfront,
+            unused,
         })
         .collect()
 }

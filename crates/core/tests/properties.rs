@@ -3,7 +3,7 @@
 
 mod common;
 
-use apportion_core::allocate::{largest_remainder_minor, limited_split};
+use apportion_core::allocate::{largest_remainder_minor, limited_split, prorate};
 use apportion_core::bill::{Kind, RollupRow};
 use apportion_core::money::{Money, split_integer};
 use apportion_core::reconcile::check_ledger;
@@ -93,6 +93,21 @@ proptest! {
             let off = (Money::from_minor(*part, 2) - *amount).abs();
             prop_assert!(off < Money::from_minor(1, 2), "no amount moves by a cent or more");
         }
+    }
+
+    #[test]
+    fn a_share_of_amounts_keeps_its_total(amounts in prop::collection::vec(-1_000_000i128..1_000_000, 1..20), part in 0i128..1000, more in 1i128..1000) {
+        let of = part + more;
+        let sum: i128 = amounts.iter().sum();
+        let total = Money::from_units(sum * part / of);
+        let amounts: Vec<Money> = amounts.into_iter().map(Money::from_units).collect();
+        let parts = prorate(total, &amounts, part, of).unwrap();
+        prop_assert_eq!(parts.iter().copied().sum::<Money>(), total);
+        for (part_of, amount) in parts.iter().zip(&amounts) {
+            let off = part_of.units() * of - amount.units() * part;
+            prop_assert!(off.abs() < 2 * of, "{} of {}", part_of, amount);
+        }
+        prop_assert_eq!(prorate(Money::from_units(sum + 10_000_000), &amounts, 1, 1), None, "that is no share of them");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use common::*;
 
 fn invoice(id: &str, kind: &str, total: &str) -> InvoiceTotal {
     InvoiceTotal {
+        details: Default::default(),
         invoice_id: id.into(),
         invoice_type: kind.into(),
         total: money(total),

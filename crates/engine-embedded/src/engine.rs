@@ -16,7 +16,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan};
 use datafusion::prelude::SessionConfig;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
@@ -95,6 +95,26 @@ impl EmbeddedEngine {
         columns.sort();
         columns.dedup();
         Ok(columns)
+    }
+
+    /// The rows of a statement as they come, none of them kept: for results as large as the bill. In no order.
+    ///
+    /// What fails is in the stream, also midway.
+    pub async fn stream(&self, statement: &Statement) -> Result<RowStream, EngineError> {
+        let failed = |error: DataFusionError| {
+            let (class, message) = classify(&error);
+            EngineError::Failed { class, message }
+        };
+        let (context, _) = context(&open(statement)?, self.threads).map_err(failed)?;
+        let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
+        let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let rows = batches.flat_map(move |batch| {
+            futures::stream::iter(match batch {
+                Ok(batch) => rows::texts(&batch),
+                Err(error) => vec![Err(failed(error))],
+            })
+        });
+        Ok(RowStream { header, rows: rows.boxed() })
     }
 
     fn executions(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Execution>> {

@@ -17,7 +17,7 @@ pub(crate) fn stream(spool: Arc<Spool>) -> RowStream {
     RowStream { header, rows: futures::stream::iter(batches.flatten()).boxed() }
 }
 
-fn texts(batch: &RecordBatch) -> Vec<Result<Row, EngineError>> {
+pub(crate) fn texts(batch: &RecordBatch) -> Vec<Result<Row, EngineError>> {
     let options = FormatOptions::default();
     let wrong = |what: String| EngineError::Result { statement: "result".to_owned(), what };
     let formatters: Result<Vec<_>, _> =

@@ -1,9 +1,11 @@
 //! The table `bill` for DataFusion: pushes the projection into the readers and streams batches from a shared queue of units.
+//!
+//! After the format's columns it has two of its own: `bill_file`, the file's name, and `bill_row`, the row's number in it from 1.
 
 use crate::read::{Batches, Source, Unit, Wanted};
 use async_trait::async_trait;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
@@ -27,10 +29,15 @@ pub(crate) struct BillTable {
     pub counters: Arc<Counters>,
 }
 
+const BILL_FILE: &str = "bill_file";
+const BILL_ROW: &str = "bill_row";
+
 #[async_trait]
 impl TableProvider for BillTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.source.schema)
+        let declared = self.source.schema.fields().iter().cloned();
+        let own = [Field::new(BILL_FILE, DataType::Utf8, false), Field::new(BILL_ROW, DataType::Int64, false)];
+        Arc::new(Schema::new(declared.chain(own.map(Arc::new)).collect::<Vec<_>>()))
     }
 
     fn table_type(&self) -> TableType {
@@ -44,12 +51,17 @@ impl TableProvider for BillTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all: Vec<usize> = (0..self.source.schema.fields().len()).collect();
+        let whole = self.schema();
+        let declared = self.source.schema.fields().len();
+        let all: Vec<usize> = (0..whole.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
-        let schema: SchemaRef = Arc::new(self.source.schema.project(projection)?);
+        let schema: SchemaRef = Arc::new(whole.project(projection)?);
+        let read: Vec<usize> = projection.iter().copied().filter(|index| *index < declared).collect();
+        let has_own = read.len() < projection.len();
         let work = Arc::new(Work {
             source: Arc::clone(&self.source),
-            wanted: self.source.wanted(projection),
+            wanted: self.source.wanted(&read),
+            own: has_own.then(|| Arc::clone(&schema)),
             units: self.source.units(),
             next: AtomicUsize::new(0),
             batch_rows: state.config().batch_size(),
@@ -68,6 +80,8 @@ impl TableProvider for BillTable {
 struct Work {
     source: Arc<Source>,
     wanted: Arc<[Wanted]>,
+    /// The schema of what is asked for, if it has columns of the table's own.
+    own: Option<SchemaRef>,
     units: Vec<Unit>,
     next: AtomicUsize,
     batch_rows: usize,
@@ -86,7 +100,7 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches = Units { work: Arc::clone(&self.work), current: None };
+        let batches = Units { work: Arc::clone(&self.work), current: None, file: String::new() };
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(batches)))
     }
 }
@@ -95,6 +109,31 @@ impl PartitionStream for Partition {
 struct Units {
     work: Arc<Work>,
     current: Option<Batches>,
+    /// Name of the file being read.
+    file: String,
+}
+
+impl Units {
+    /// The batch as it was asked for: with file and row number where those are wanted, in their places.
+    fn with_own(&self, batch: RecordBatch, next_row: u64) -> Result<RecordBatch> {
+        let Some(schema) = &self.work.own else { return Ok(batch) };
+        let rows = batch.num_rows();
+        let mut declared = batch.columns().iter().cloned();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+        for field in schema.fields() {
+            let own: Option<ArrayRef> = match field.name().as_str() {
+                BILL_FILE => Some(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&self.file, rows)))),
+                BILL_ROW => {
+                    let first = next_row.saturating_sub(rows as u64);
+                    Some(Arc::new(Int64Array::from_iter_values((first..next_row).map(|row| row as i64))))
+                }
+                _ => declared.next(),
+            };
+            columns.extend(own);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    }
 }
 
 impl Iterator for Units {
@@ -105,16 +144,20 @@ impl Iterator for Units {
             if self.current.is_none() {
                 let unit = *self.work.units.get(self.work.next.fetch_add(1, Ordering::Relaxed))?;
                 match self.work.source.read(unit, &self.work.wanted, self.work.batch_rows) {
-                    Ok(batches) => self.current = Some(batches),
+                    Ok(batches) => {
+                        self.current = Some(batches);
+                        self.file = self.work.source.file_name(unit);
+                    }
                     Err(error) => return Some(Err(error.into())),
                 }
             }
-            match self.current.as_mut().and_then(Iterator::next) {
-                Some(Ok(batch)) => {
+            let next = self.current.as_mut().and_then(|batches| batches.next().map(|batch| (batch, batches.next_row())));
+            match next {
+                Some((Ok(batch), next_row)) => {
                     self.work.counters.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                    return Some(Ok(batch));
+                    return Some(self.with_own(batch, next_row));
                 }
-                Some(Err(error)) => return Some(Err(error.into())),
+                Some((Err(error), _)) => return Some(Err(error.into())),
                 None => self.current = None,
             }
         }

@@ -7,6 +7,7 @@
 //! | `{{cost_line}}` | the text of `sql/source/<format>.sql`, rendered |
 //! | `{{tag_columns}}` | `, <alias chain> as tag_<dimension>` for each dimension |
 //! | `{{tag_names}}` | `, tag_<dimension>` for each dimension |
+//! | `{{owner_tag}}` | `tag_<dimension>` of the owning dimension, `''` without one |
 //! | `{{<parameter>}}` | a typed literal, quotes doubled |
 //!
 //! A name that is neither, and a parameter that is never used, is an error. Rendered text is not scanned again: a value that
@@ -26,6 +27,10 @@ pub const PROFILE: &str = include_str!("../../../sql/profile.sql");
 /// `sql/daily.sql`.
 pub const DAILY: &str = include_str!("../../../sql/daily.sql");
 
+/// `sql/bill_rows.sql`. Not among [`FILES`]: it makes no figure of a close, it only shows the lines behind one, so a change of it
+/// must not change a close's id.
+pub const BILL_ROWS: &str = include_str!("../../../sql/bill_rows.sql");
+
 /// What a close runs: path below `sql/`, text. A close id counts these as its SQL; what only the daily run or a person runs stays out,
 /// so that it may change without making another close of the same month.
 pub const FILES: [(&str, &str); 6] = [
@@ -41,6 +46,8 @@ pub const FILES: [(&str, &str); 6] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Text(String),
+    /// The list of an `in (…)`, never empty.
+    Texts(BTreeSet<String>),
     Integer(i64),
     Money(Money),
     Period(Period),
@@ -51,6 +58,7 @@ impl Value {
     fn literal(&self) -> String {
         match self {
             Value::Text(text) => quoted(text),
+            Value::Texts(texts) => texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "),
             Value::Integer(number) => format!("{number}"),
             Value::Money(money) => format!("cast('{money}' as decimal(38, 12))"),
             Value::Period(period) => quoted(&period.to_string()),
@@ -85,9 +93,47 @@ pub fn render(
     format: BillFormat,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<String, CatalogueError> {
+    render_with(text, taxonomy, format, parameters, &[])
+}
+
+/// Renders [`BILL_ROWS`]: `cost_line` gets, beside the tags, the columns that tell one line from another.
+pub fn render_bill_rows(
+    taxonomy: &Taxonomy,
+    format: BillFormat,
+    parameters: &BTreeMap<String, Value>,
+) -> Result<String, CatalogueError> {
+    render_with(BILL_ROWS, taxonomy, format, parameters, line_columns(format))
+}
+
+/// What tells one line of a bill from another, `(name in cost_line, expression)`. FOCUS has no line id; the file and the row's number
+/// in it are columns that `engine-embedded` adds.
+fn line_columns(format: BillFormat) -> &'static [(&'static str, &'static str)] {
+    match format {
+        BillFormat::Cur2 => &[
+            ("bill_file", "bill_file"),
+            ("bill_row", "bill_row"),
+            ("line_id", "coalesce(identity_line_item_id, '')"),
+            ("description", "coalesce(line_item_line_item_description, '')"),
+        ],
+        BillFormat::Focus10 | BillFormat::Focus12 | BillFormat::Focus13 => &[
+            ("bill_file", "bill_file"),
+            ("bill_row", "bill_row"),
+            ("line_id", "''"),
+            ("description", "coalesce(ChargeDescription, '')"),
+        ],
+    }
+}
+
+fn render_with(
+    text: &str,
+    taxonomy: &Taxonomy,
+    format: BillFormat,
+    parameters: &BTreeMap<String, Value>,
+    columns: &[(&str, &str)],
+) -> Result<String, CatalogueError> {
     check_dimensions(taxonomy)?;
     let mut used = BTreeSet::new();
-    let rendered = expand(text, taxonomy, format, parameters, &mut used)?;
+    let rendered = expand(text, &Scope { taxonomy, format, parameters, columns }, &mut used)?;
     match parameters.keys().find(|name| !used.contains(name.as_str())) {
         Some(name) => Err(CatalogueError::UnknownParameter(name.clone())),
         None => Ok(rendered),
@@ -110,13 +156,17 @@ fn check_dimensions(taxonomy: &Taxonomy) -> Result<(), CatalogueError> {
     Ok(())
 }
 
-fn expand<'a>(
-    text: &str,
-    taxonomy: &Taxonomy,
+/// What placeholders stand for.
+struct Scope<'a> {
+    taxonomy: &'a Taxonomy,
     format: BillFormat,
     parameters: &'a BTreeMap<String, Value>,
-    used: &mut BTreeSet<&'a str>,
-) -> Result<String, CatalogueError> {
+    /// Further columns that travel with the tags.
+    columns: &'a [(&'a str, &'a str)],
+}
+
+fn expand<'a>(text: &str, scope: &Scope<'a>, used: &mut BTreeSet<&'a str>) -> Result<String, CatalogueError> {
+    let Scope { taxonomy, format, parameters, columns } = *scope;
     let mut out = String::with_capacity(text.len() * 2);
     let mut rest = text;
     while let Some(open) = rest.find("{{") {
@@ -125,17 +175,27 @@ fn expand<'a>(
         let name = after[2..close].trim();
         out.push_str(before);
         match name {
-            "cost_line" => out.push_str(expand(source(format), taxonomy, format, parameters, used)?.trim_end()),
+            "cost_line" => out.push_str(expand(source(format), scope, used)?.trim_end()),
             "tag_columns" => {
                 for dimension in &taxonomy.dimensions {
                     out.push_str(&format!(",\n        {} as tag_{}", alias_chain(dimension, format), dimension.name));
+                }
+                for (name, expression) in columns {
+                    out.push_str(&format!(",\n        {expression} as {name}"));
                 }
             }
             "tag_names" => {
                 for dimension in &taxonomy.dimensions {
                     out.push_str(&format!(",\n    tag_{}", dimension.name));
                 }
+                for (name, _) in columns {
+                    out.push_str(&format!(",\n    {name}"));
+                }
             }
+            "owner_tag" => match taxonomy.owner_index() {
+                Some(_) => out.push_str(&format!("tag_{}", taxonomy.owner)),
+                None => out.push_str("''"),
+            },
             _ => match parameters.get_key_value(name) {
                 Some((name, value)) => {
                     used.insert(name);

@@ -63,6 +63,7 @@ fn report(
                 tolerance: control.tolerance,
                 ledger_cents,
                 tax: control.tax.clone(),
+                details: control.details.clone(),
                 passed: !violations.iter().any(|violation| violation.invoice == control.key),
             }
         })

@@ -12,7 +12,8 @@
 //! A pool's change is `size + share`: size = previous charge x (total now - total before) / total before, cut to whole minor
 //! units; share is the rest, at this period's total.
 
-use crate::close::{Close, Figures, Ledger, Previous, StatementError, cents, dates, key_word};
+use crate::close::{Close, StatementError, cents, dates, key_word};
+use crate::figures::{Figures, Ledger, PoolTotal, Previous};
 use crate::statement::{Cause, Change, Move};
 use apportion_core::ledger::{Component, LedgerRow};
 use apportion_core::model::{Configuration, Pool};
@@ -26,7 +27,7 @@ pub(crate) fn since_previous(close: &Close<'_>, unit: &str) -> Result<Option<Cha
     let (Some(figures), Some(before)) = (close.figures.previous, &close.previous) else { return Ok(None) };
     let now = &close.ledger;
     let mut causes: BTreeMap<&str, i128> = BTreeMap::new();
-    let moved = &close.moved;
+    let moved = &close.totals.moved;
     for (key, delta) in deltas(now, before, unit, |row| (row.key.component, row.key.account_id.clone(), row.key.service.clone()))
     {
         let (component, account, service) = key;
@@ -136,8 +137,8 @@ fn pool_change<'a>(
     };
     let (now_rows, before_rows) = (rows(&close.ledger), rows(before));
     let (charge, previous) = (sum(&now_rows), sum(&before_rows));
-    let total = |ledger: &Ledger<'a>| ledger.pools.get(id).map_or(0, |pool| pool.cents);
-    let (total_now, total_before) = (total(&close.ledger), total(before));
+    let total = |pools: &BTreeMap<String, PoolTotal>| pools.get(id).map_or(0, |pool| pool.cents);
+    let (total_now, total_before) = (total(&close.totals.pools), total(&close.totals.previous_pools));
     let delta = charge - previous;
     let changed = is_pool_changed(close, figures, id, &now_rows, &before_rows);
     if total_before == 0 || total_now == 0 && !changed {

@@ -3,13 +3,15 @@
 //! Here the totals are proved before anything is printed: the cents of all rows of an invoice are the invoice's.
 
 use crate::change;
+use crate::figures::{Figures, Handed, Ledger, Totals, is_untagged};
 use crate::statement::*;
-use apportion_core::ledger::{Component, InvoiceKey, LedgerRow, PoolSource};
-use apportion_core::model::{Configuration, UNTAGGED, Unit};
+use apportion_core::ledger::{Component, InvoiceKey, LedgerRow};
+use apportion_core::model::{UNTAGGED, Unit};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
-use apportion_core::reconcile::{Control, ControlSource};
+use apportion_core::reconcile::{ControlSource, InvoiceDetails};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why a statement cannot be made from a ledger. Each is a fault of the close, never of a name or a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,111 +36,26 @@ pub enum StatementError {
     BadNumber { unit: String, field: &'static str, text: String },
 }
 
-/// What the statements of a close are made from.
-pub struct Figures<'a> {
-    pub period: Period,
-    /// `""` if there is none yet.
-    pub close_id: &'a str,
-    pub provisional: bool,
-    pub currency: &'a str,
-    /// Decimal places of the currency's minor unit: 2 for USD.
-    pub minor_exponent: u32,
-    pub configuration: &'a Configuration,
-    /// Account id -> name, from the bill or the organization.
-    pub account_names: &'a BTreeMap<String, String>,
-    /// The whole ledger, in its own order.
-    pub rows: &'a [LedgerRow],
-    /// One for each invoice.
-    pub controls: &'a [Control],
-    /// Where the pools' money came from; may be empty, then statements do not say what tagging would save.
-    pub pool_sources: &'a [PoolSource],
-    pub previous: Option<Previous<'a>>,
-}
-
-/// The close before this one.
-#[derive(Clone, Copy)]
-pub struct Previous<'a> {
-    pub period: Period,
-    pub close_id: &'a str,
-    /// Its whole ledger.
-    pub rows: &'a [LedgerRow],
-    /// Its configuration, for telling changed rules from changed numbers; without it only the rules' ids tell.
-    pub configuration: Option<&'a Configuration>,
-}
-
-/// What a pool came to, over all units.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PoolTotal {
-    pub cents: i128,
-    pub units: BTreeSet<String>,
-}
-
-/// Rows by unit and totals by pool of one ledger.
-pub(crate) struct Ledger<'a> {
-    pub by_unit: BTreeMap<&'a str, Vec<&'a LedgerRow>>,
-    pub pools: BTreeMap<&'a str, PoolTotal>,
-}
-
-impl<'a> Ledger<'a> {
-    pub fn new(rows: &'a [LedgerRow]) -> Ledger<'a> {
-        let mut by_unit: BTreeMap<&str, Vec<&LedgerRow>> = BTreeMap::new();
-        let mut pools: BTreeMap<&str, PoolTotal> = BTreeMap::new();
-        for row in rows {
-            by_unit.entry(&row.key.unit_id).or_default().push(row);
-            if !row.key.pool_id.is_empty() {
-                let total = pools.entry(&row.key.pool_id).or_default();
-                total.cents += row.cents;
-                total.units.insert(row.key.unit_id.clone());
-            }
-        }
-        Ledger { by_unit, pools }
-    }
-
-    pub fn rows_of(&self, unit: &str) -> &[&'a LedgerRow] {
-        self.by_unit.get(unit).map(Vec::as_slice).unwrap_or_default()
-    }
-}
-
 /// A close whose totals are proved.
 pub struct Close<'a> {
     pub(crate) figures: Figures<'a>,
     pub(crate) ledger: Ledger<'a>,
     pub(crate) previous: Option<Ledger<'a>>,
-    /// Account and service of direct cost that a changed rule touches.
-    pub(crate) moved: BTreeSet<(String, String)>,
-    /// What all units bear of direct cost that nobody tagged.
-    untagged_total: i128,
-    invoice_cents: BTreeMap<&'a InvoiceKey, i128>,
-    /// Unit -> untagged cash in the accounts that are mostly its own.
-    own_untagged: BTreeMap<String, BTreeMap<String, Money>>,
+    pub(crate) totals: Arc<Totals>,
 }
 
 impl<'a> Close<'a> {
     /// Reads the figures and proves them: ledger cents equal the invoice's, invoice by invoice.
     pub fn new(figures: Figures<'a>) -> Result<Close<'a>, StatementError> {
-        let mut invoice_cents: BTreeMap<&InvoiceKey, i128> = BTreeMap::new();
-        for row in figures.rows {
-            *invoice_cents.entry(&row.key.invoice).or_default() += row.cents;
-        }
-        let known: BTreeSet<&InvoiceKey> = figures.controls.iter().map(|control| &control.key).collect();
-        for (key, cents) in &invoice_cents {
-            if !known.contains(key) && *cents != 0 {
-                return Err(StatementError::InvoiceUnknown { invoice: key.invoice_id.clone() });
-            }
-        }
-        for control in figures.controls {
-            let ledger = invoice_cents.get(&control.key).copied().unwrap_or(0);
-            if ledger != control.cents {
-                let invoice = control.key.invoice_id.clone();
-                return Err(StatementError::InvoiceDiffers { invoice, ledger, payable: control.cents });
-            }
-        }
+        let totals = Arc::new(Totals::new(&figures)?);
+        Ok(Close::again(figures, totals))
+    }
+
+    /// The same figures once more, of which `totals` were made.
+    pub(crate) fn again(figures: Figures<'a>, totals: Arc<Totals>) -> Close<'a> {
         let ledger = Ledger::new(figures.rows);
         let previous = figures.previous.map(|previous| Ledger::new(previous.rows));
-        let own_untagged = own_untagged(&figures);
-        let untagged_total = figures.rows.iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
-        let moved = figures.previous.map(|before| change::moved_by_rules(&figures, &before)).unwrap_or_default();
-        Ok(Close { figures, ledger, previous, moved, untagged_total, invoice_cents, own_untagged })
+        Close { figures, ledger, previous, totals }
     }
 
     /// Everyone who gets a statement: the units of the configuration, and whoever else the ledger names. Sorted by id.
@@ -207,7 +124,7 @@ impl<'a> Close<'a> {
         Ok(statement)
     }
 
-    fn minor(&self, amount: Money) -> i128 {
+    pub(crate) fn minor(&self, amount: Money) -> i128 {
         amount.round_to_minor(self.figures.minor_exponent)
     }
 
@@ -326,13 +243,21 @@ impl<'a> Close<'a> {
         let Some(first) = rows.first() else { return Ok(None) };
         let id = first.key.pool_id.as_str();
         let charged: i128 = rows.iter().map(|row| row.cents).sum();
-        let pool = self.ledger.pools.get(id).cloned().unwrap_or_default();
+        let pool = self.totals.pools.get(id).copied().unwrap_or_default();
         let previous = self.previous.as_ref().and_then(|previous| {
             let mut rows = previous.rows_of(unit).iter().filter(|row| row.key.pool_id == id).peekable();
             rows.peek()?;
             Some(rows.map(|row| row.cents).sum::<i128>())
         });
         let components: BTreeSet<&str> = rows.iter().map(|row| row.key.component.as_str()).collect();
+        let feeds = self.handed(|handed| handed.from == id, |handed| &handed.to)?;
+        let handed: i128 = feeds.iter().map(|fed| i128::from(fed.amount)).sum();
+        let total = pool.cents + handed;
+        let mut fed_by = self.handed(|handed| handed.to == id, |handed| &handed.from)?;
+        for fed in &mut fed_by {
+            let part = i128::from(fed.amount).checked_mul(charged).filter(|_| total != 0).map_or(0, |product| product / total);
+            fed.charged = cents("a pool", part)?;
+        }
         let natural = ratio(unit, &first.driver_value, &first.driver_total)?;
         Ok(Some(PoolLine {
             id: id.to_owned(),
@@ -351,21 +276,44 @@ impl<'a> Close<'a> {
             share: first.share.clone(),
             fallback: first.key.rule_id.ends_with(".fallback"),
             limited: !first.share.is_empty() && natural != first.share,
-            total: cents("a pool", pool.cents)?,
+            total: cents("a pool", total)?,
+            fed_by,
+            feeds,
             charged: cents("a pool", charged)?,
             effective: cents("a pool", self.minor(rows.iter().map(|row| row.effective).sum()))?,
-            units: pool.units.len(),
+            units: pool.units,
             components: components.into_iter().map(str::to_owned).collect(),
             previous: previous.map(|amount| cents("a pool", amount)).transpose()?,
         }))
     }
 
+    /// What pools handed to pools, by the pool that `of` names.
+    fn handed(&self, keep: impl Fn(&Handed) -> bool, of: impl Fn(&Handed) -> &str) -> Result<Vec<FedPool>, StatementError> {
+        let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
+        for (handed, cash) in self.totals.handed.iter().filter(|(handed, _)| keep(handed)) {
+            *sums.entry(of(handed)).or_default() += *cash;
+        }
+        let pools = sums.into_iter().map(|(id, sum)| {
+            let amount = cents("a pool", self.minor(sum))?;
+            Ok(FedPool { id: id.to_owned(), name: self.pool_name(id), amount, charged: 0 })
+        });
+        pools.collect()
+    }
+
     fn untagged(&self, unit: &str) -> Result<Option<Untagged>, StatementError> {
         let charged: i128 = self.ledger.rows_of(unit).iter().filter(|row| is_untagged(row)).map(|row| row.cents).sum();
-        let own = self.own_untagged.get(unit);
+        let own = self.totals.own_untagged.get(unit);
         if charged == 0 && own.is_none() || self.figures.pool_sources.is_empty() {
             return Ok(None);
         }
+        // What another pool handed to the untagged one is not there for want of a tag.
+        let from_pools = |handed: &Handed| handed.to == UNTAGGED && handed.component == Component::Pool;
+        let fed: i128 = self.handed(from_pools, |handed| &handed.from)?.iter().map(|fed| i128::from(fed.amount)).sum();
+        let own_of_fed = fed
+            .checked_mul(charged)
+            .filter(|_| self.totals.untagged_total != 0)
+            .map_or(0, |product| product / self.totals.untagged_total);
+        let (charged, total) = (charged - own_of_fed, self.totals.untagged_total - fed);
         let empty = BTreeMap::new();
         let own = own.unwrap_or(&empty);
         let own_total = self.minor(own.values().copied().sum());
@@ -380,7 +328,7 @@ impl<'a> Close<'a> {
         accounts.sort_by(|a, b| b.amount.unsigned_abs().cmp(&a.amount.unsigned_abs()).then_with(|| a.id.cmp(&b.id)));
         Ok(Some(Untagged {
             charged: cents("untagged cost", charged)?,
-            total: cents("untagged cost", self.untagged_total)?,
+            total: cents("untagged cost", total)?,
             own: cents("untagged cost", own_total)?,
             saving: cents("untagged cost", charged - own_total)?,
             accounts,
@@ -408,8 +356,9 @@ impl<'a> Close<'a> {
                 payable: cents("an invoice", control.cents)?,
                 difference: control.difference.to_fixed(),
                 tolerance: control.tolerance.to_fixed(),
-                units: cents("an invoice", self.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
+                units: cents("an invoice", self.totals.invoice_cents.get(&control.key).copied().unwrap_or(0))?,
                 unit: cents("an invoice", own.get(&control.key).copied().unwrap_or(0))?,
+                details: control.details.as_ref().map(paper),
             })
         });
         checks.collect()
@@ -442,30 +391,22 @@ impl<'a> Close<'a> {
     }
 }
 
-/// Direct cost that came through the untagged pool; support, tax and the like that a rule sends there are not for want of a tag.
-fn is_untagged(row: &LedgerRow) -> bool {
-    row.key.pool_id == UNTAGGED && matches!(row.key.component, Component::Pool | Component::Direct)
-}
-
-/// Untagged cash by account, for the unit with most direct cost in that account (ties: the first by id).
-fn own_untagged(figures: &Figures<'_>) -> BTreeMap<String, BTreeMap<String, Money>> {
-    let mut direct: BTreeMap<&str, BTreeMap<&str, Money>> = BTreeMap::new();
-    for row in figures.rows.iter().filter(|row| row.key.pool_id.is_empty() && row.key.component == Component::Direct) {
-        *direct.entry(&row.key.account_id).or_default().entry(&row.key.unit_id).or_default() += row.effective;
-    }
-    let mut own: BTreeMap<String, BTreeMap<String, Money>> = BTreeMap::new();
-    let is_own = |source: &&PoolSource| {
-        let is_direct = matches!(source.component, Component::Pool | Component::Direct);
-        source.pool_id == UNTAGGED && source.from_pool_id.is_empty() && is_direct
+/// What an invoice says beside its total, as a template gets it.
+fn paper(details: &InvoiceDetails) -> InvoicePaper {
+    let date = |text: &str| {
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        (1..=12).contains(&month).then_some(Date { year, month, day })
     };
-    for source in figures.pool_sources.iter().filter(is_own) {
-        let units = direct.get(source.account_id.as_str());
-        let main = units.and_then(|units| units.iter().rev().max_by_key(|(_, amount)| **amount));
-        if let Some((unit, _)) = main.filter(|(_, amount)| **amount > Money::ZERO) {
-            *own.entry((*unit).to_owned()).or_default().entry(source.account_id.clone()).or_default() += source.cash;
-        }
+    InvoicePaper {
+        issuer: details.issuer.clone(),
+        purchase_order: details.purchase_order.clone(),
+        issued: date(&details.issued),
+        due: date(&details.due),
+        payment_currency: details.payment_currency.clone(),
+        payment_total: details.payment_total.map(Money::to_fixed).unwrap_or_default(),
+        exchange_rate: details.exchange_rate.clone(),
     }
-    own
 }
 
 /// What a template calls the key, from the ledger's word for the driver.

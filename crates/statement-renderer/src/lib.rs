@@ -6,6 +6,7 @@
 mod change;
 mod close;
 mod csv;
+mod figures;
 mod fonts;
 mod preview;
 pub mod publish;
@@ -18,13 +19,16 @@ mod template;
 mod text;
 mod world;
 
-pub use close::{Close, Figures, Previous, StatementError};
+pub use close::{Close, StatementError};
 pub use csv::{COLUMNS, statement_csv};
+pub use figures::{Figures, Previous, Year};
 pub use preview::{Page, preview};
 pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;
 pub use step::{Action, Context, Error, Event, Output, handle};
-pub use summary::{SUMMARY_COLUMNS, SummaryData, data as summary_data, render as render_summary, summary_csv};
+pub use summary::{
+    SUMMARY_COLUMNS, Summary as RenderedSummary, SummaryData, data as summary_data, render as render_summary, summary_csv,
+};
 pub use template::{Template, TemplateError};
 
 use sha2::{Digest, Sha256};

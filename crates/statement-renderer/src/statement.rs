@@ -136,8 +136,12 @@ pub struct PoolLine {
     pub fallback: bool,
     /// A minimum or a cap made the share another one than value / total.
     pub limited: bool,
-    /// What the pool came to for all units together.
+    /// What the pool came to: for all units together, and what it handed to later pools.
     pub total: i64,
+    /// Pools that fed it: `amount` is part of `total`, `charged` about what of `charged` is due to it.
+    pub fed_by: Vec<FedPool>,
+    /// Pools that it feeds with `amount`, part of `total`.
+    pub feeds: Vec<FedPool>,
     pub charged: i64,
     pub effective: i64,
     /// Units that share it.
@@ -146,6 +150,16 @@ pub struct PoolLine {
     pub components: Vec<String>,
     /// The same of the previous close; `null` without one or where the unit had no share.
     pub previous: Option<i64>,
+}
+
+/// A pool that feeds another, or is fed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FedPool {
+    pub id: String,
+    pub name: String,
+    pub amount: i64,
+    /// 0 where the other pool is the one that is fed.
+    pub charged: i64,
 }
 
 /// What changed since the previous close. The causes sum to `delta` exactly.
@@ -235,6 +249,22 @@ pub struct InvoiceCheck {
     pub units: i64,
     /// This unit's part of it.
     pub unit: i64,
+    /// What the invoices file says beside the total; `null` without one.
+    pub details: Option<InvoicePaper>,
+}
+
+/// What an invoice says for those who pay it; texts are `""` where the file has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InvoicePaper {
+    pub issuer: String,
+    pub purchase_order: String,
+    pub issued: Option<Date>,
+    pub due: Option<Date>,
+    pub payment_currency: String,
+    /// Payable in the payment currency, twelve decimals.
+    pub payment_total: String,
+    /// Units of the payment currency for one of the close's.
+    pub exchange_rate: String,
 }
 
 /// One ledger row.

@@ -1,12 +1,13 @@
 //! The step of the month-end machine: staged ledger in, staged statements out. No right to sign, none to publish.
 
-use crate::close::{Close, Figures, Previous, StatementError};
+use crate::close::{Close, StatementError};
+use crate::figures::{Figures, Previous, Totals, Year};
 use crate::render::{RenderError, Renderer, render_units};
 use crate::statement_folder;
 use crate::summary;
 use crate::template::{Template, TemplateError};
 use apportion_config::load_files;
-use apportion_core::close::{CloseFacts, Compared, Run, Shard};
+use apportion_core::close::{CloseFacts, Compared, Reconciliation, Run, Shard};
 use apportion_core::ledger::{LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, Unit};
 use apportion_core::org::OrgSnapshot;
@@ -15,7 +16,7 @@ use apportion_store::{Store, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where the renderer reads and writes, and the template made ready once.
 #[derive(Clone)]
@@ -114,6 +115,10 @@ pub(crate) struct Staged {
     rows: Vec<LedgerRow>,
     pool_sources: Vec<PoolSource>,
     previous: Option<Earlier>,
+    year: Option<Year>,
+    /// Summed and proved by the first shard, for all.
+    totals: OnceLock<Arc<Totals>>,
+    report: Reconciliation,
 }
 
 /// The close before this one.
@@ -146,6 +151,9 @@ impl Staged {
             }
         };
         Ok(Staged {
+            totals: OnceLock::new(),
+            year: year_before(&context.closes, &run.closes, &facts).await?,
+            report: json(&context.work, &format!("{}close/reconciliation.json", run.staging)).await?,
             compared: json(&context.work, &format!("{}compared.json", run.staging)).await?,
             configuration: load_files(&files, run.period).map_err(staging)?.configuration,
             account_names: account_names(context, run).await?,
@@ -154,6 +162,16 @@ impl Staged {
             facts,
             previous,
         })
+    }
+
+    fn close(&self) -> Result<Close<'_>, Error> {
+        if let Some(totals) = self.totals.get() {
+            return Ok(Close::again(self.figures(), Arc::clone(totals)));
+        }
+        let close = Close::new(self.figures())?;
+        // Two shards at once make the same totals: either may stay.
+        self.totals.get_or_init(|| Arc::clone(&close.totals));
+        Ok(close)
     }
 
     fn figures(&self) -> Figures<'_> {
@@ -174,8 +192,25 @@ impl Staged {
                 rows: &earlier.rows,
                 configuration: earlier.configuration.as_ref(),
             }),
+            year: self.year.as_ref(),
+            bridge: &self.report.bridge,
+            notes: &self.report.notes,
         }
     }
+}
+
+/// What earlier closes of the same year charged, along the chain of previous closes: the id of a close covers that of the one before.
+/// `prefix` is what stands before `closes/`.
+pub(crate) async fn year_before(closes: &Store, prefix: &str, facts: &CloseFacts) -> Result<Option<Year>, Error> {
+    let mut year = None;
+    let mut next = facts.previous_period.map(|period| (period, facts.previous_close.clone()));
+    while let Some((period, close)) = next.filter(|(period, _)| period.year() == facts.period.year()) {
+        let folder = format!("{prefix}closes/{period}/{close}/");
+        year = Some(Year::add(year, period, &ledger(closes, &format!("{folder}ledger.csv")).await?));
+        let earlier: CloseFacts = json(closes, &format!("{folder}manifest.json")).await?;
+        next = earlier.previous_period.filter(|before| *before < period).map(|before| (before, earlier.previous_close));
+    }
+    Ok(year)
 }
 
 impl Earlier {
@@ -219,7 +254,7 @@ async fn account_names(context: &Context, run: &Run) -> Result<BTreeMap<String, 
 type Files = Vec<(String, Vec<u8>)>;
 
 fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) -> Result<Files, Error> {
-    let close = Close::new(staged.figures())?;
+    let close = staged.close()?;
     let known = &staged.facts.units;
     let shard = shard.unwrap_or(Shard { from: 0, to: known.len() });
     let beyond =
@@ -237,9 +272,10 @@ fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) 
 }
 
 fn print_summary(staged: &Staged, renderer: &Renderer) -> Result<Files, Error> {
-    let close = Close::new(staged.figures())?;
+    let close = staged.close()?;
     let rendered = summary::render(renderer, &close)?;
-    Ok(vec![("summary.pdf".to_owned(), rendered.pdf), ("summary.csv".to_owned(), rendered.csv)])
+    let files = [("summary.pdf", rendered.pdf), ("summary.csv", rendered.csv), ("summary.json", rendered.json)];
+    Ok(files.map(|(name, bytes)| (name.to_owned(), bytes)).into())
 }
 
 pub(crate) fn staging(error: impl std::fmt::Display) -> Error {

@@ -16,9 +16,7 @@ pub enum TemplateError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{0}: a file name in a template must be UTF-8 without `\\`: rename it")]
     BadName(PathBuf),
-    #[error(
-        "the template lacks `{0}`: copy it from the package's own template, which `apportion render` uses without --template"
-    )]
+    #[error("the template lacks `{0}`: copy it from the package's own template, which `apportion template --out DIR` writes")]
     Missing(&'static str),
     #[error("{0}: the template is larger than 64 MiB: make its fonts and pictures smaller")]
     TooLarge(PathBuf),

@@ -130,6 +130,61 @@ fn the_page_says_what_the_csv_sums_to() {
     }
 }
 
+/// Every cent of the summary's CSV and JSON, by Python's readers, on the page.
+#[test]
+fn the_summary_says_what_its_csv_sums_to() {
+    let sample = sample(meridian(), 12, true);
+    let close = sample.close();
+    let rendered = statement_renderer::render_summary(&renderer(), &close).expect("a summary");
+    let (Some(text), Some(rows)) = (text_of(&rendered.pdf), csv_rows(&rendered.csv)) else { return };
+    let text = squeezed(&text);
+    let mut sums: [BTreeMap<String, i128>; 4] = Default::default();
+    let mut total = 0i128;
+    for row in &rows {
+        let cents: i128 = row["cents"].parse().expect("an integer");
+        assert_eq!(row["charged"], Money::minor_to_string(cents, 2));
+        total += cents;
+        for (sum, column) in sums.iter_mut().zip(["unit_id", "business_unit", "component", "invoice_id"]) {
+            *sum.entry(row[column].clone()).or_default() += cents;
+        }
+        assert!(text.contains(&grouped(cents)), "{row:?}");
+    }
+    assert!(text.contains(&format!("USD{}", grouped(total))));
+    for (name, cents) in sums.iter().flatten() {
+        assert!(text.contains(&grouped(*cents)), "{name}: {}", grouped(*cents));
+    }
+    let json: serde_json::Value = serde_json::from_slice(&rendered.json).expect("JSON");
+    assert_eq!(json["total"].as_i64().map(i128::from), Some(total));
+    let before: i128 = sample.year.as_ref().expect("a year").charged.values().sum();
+    assert_eq!(json["year"]["total"].as_i64().map(i128::from), Some(before + total));
+    assert_eq!((json["year"]["closes"].as_u64(), json["year"]["first"]["month"].as_u64()), (Some(3), Some(7)));
+    let mut shown = 0;
+    for (list, fields) in [
+        ("units", &["charged", "year_to_date", "direct", "pools", "other"][..]),
+        ("business_units", &["charged", "year_to_date"]),
+        ("components", &["charged", "year_to_date"]),
+        ("pools", &["charged", "year_to_date"]),
+        ("commitments", &["upfront", "amortised", "recurring", "effective", "unused"]),
+        ("exceptions", &["amount"]),
+    ] {
+        for line in json[list].as_array().expect(list) {
+            for field in fields {
+                let cents = line[field].as_i64().expect(field);
+                assert!(text.contains(&grouped(cents.into())), "{list} {}: {field} {cents}", line["id"]);
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 100, "{shown}");
+    // By hand, from the bridge of the sample: prepaid 45,000.00, amortised 3,750.00 and 3,000.00, recurring 6,000.00.
+    for amount in ["45,000.00", "3,750.00", "3,000.00", "6,000.00"] {
+        assert!(text.contains(amount), "{amount}");
+    }
+    for kind in ["Effectivecostthatdoesnotbridgetocash", "Accountthattheorganizationlacks", "Ownertagthatnamesnounit"] {
+        assert!(text.contains(kind), "{kind}");
+    }
+}
+
 /// FinOps Foundation, "A Guide to Spreading Out Shared Cloud Costs": 12,000 of support over 50,000, 30,000 and 20,000.
 #[test]
 fn the_published_example_of_a_pool_reads_as_a_sentence() {
@@ -148,6 +203,9 @@ fn the_published_example_of_a_pool_reads_as_a_sentence() {
         rows,
         sources: vec![],
         before: None,
+        year: None,
+        bridge: vec![],
+        notes: vec![],
     };
     let (statement, rendered) = print(&sample, "Sales");
     assert_eq!((statement.total, statement.summary.direct, statement.summary.pools), (5_600_000, 5_000_000, 600_000));

@@ -50,7 +50,7 @@ fn is_charge(component: Component) -> bool {
 }
 
 impl Weights {
-    pub fn of_charges(portions: &[Portion]) -> Weights {
+    pub fn of_charges(portions: &[Portion<'_>]) -> Weights {
         let mut product: BTreeMap<(InvoiceKey, String, String), Owners> = BTreeMap::new();
         for portion in portions.iter().filter(|portion| is_charge(portion.component)) {
             let key = (portion.invoice.clone(), portion.account_id.clone(), portion.service.clone());
@@ -83,7 +83,16 @@ pub(super) fn positive_sum(weights: &[i128]) -> i128 {
 
 /// The record of a share of money-like weights.
 pub(super) fn split_of(weight: i128, total: i128, unit: &'static str) -> Split {
-    Split { value: plain(weight), total: plain(total), unit, unit_name: String::new(), share: ratio(weight.max(0), total) }
+    let part = weight.max(0);
+    Split {
+        value: plain(weight),
+        total: plain(total),
+        unit,
+        unit_name: String::new(),
+        share: ratio(part, total),
+        part,
+        of: total,
+    }
 }
 
 /// Money units as the shortest plain decimal.

@@ -7,9 +7,11 @@ mod cents;
 mod follow;
 pub(crate) mod owner;
 mod pools;
+mod trace;
 
 pub use cents::{CentsError, largest_remainder_minor};
 pub use pools::limited_split;
+pub use trace::{Flow, From, To, Trace, prorate, share_of, trace};
 
 use crate::bill::{Family, Kind, RollupRow};
 use crate::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
@@ -21,6 +23,7 @@ use crate::reconcile::Control;
 use follow::{Level, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What an allocation works on. `rows` are of one period and one currency.
 pub struct Inputs<'a> {
@@ -95,10 +98,22 @@ pub enum AllocateError {
     Cents(#[from] CentsError),
 }
 
+/// Where a portion's money was before.
+#[derive(Debug, Clone)]
+enum Origin<'a> {
+    /// One rollup row; the difference that is booked as rounding has one that stands for no bill line.
+    Row(&'a RollupRow),
+    /// Negations that offset the same covered usage, split together.
+    Rows(Rc<[&'a RollupRow]>),
+    /// What a pool held under this component.
+    Pool(Component),
+}
+
 /// A part of the bill on its way to an owner.
 #[derive(Debug, Clone)]
-struct Portion {
+struct Portion<'a> {
     owner: Owner,
+    origin: Origin<'a>,
     /// Usage whose cash a negation takes back.
     covered: bool,
     component: Component,
@@ -123,16 +138,33 @@ struct Split {
     unit: &'static str,
     unit_name: String,
     share: String,
+    /// The exact share: `part / of`.
+    part: i128,
+    of: i128,
 }
 
 impl Split {
     fn whole() -> Split {
-        Split { share: "1.000000000000".to_owned(), ..Split::default() }
+        Split { share: "1.000000000000".to_owned(), part: 1, of: 1, ..Split::default() }
     }
 }
 
 /// Allocates every row. Same rows in any order give the same result.
 pub fn allocate(inputs: &Inputs<'_>) -> Result<Allocation, AllocateError> {
+    let rounding = rounding_rows(inputs);
+    let placed = place(inputs, &rounding)?;
+    let ledger = ledger_rows(inputs, placed.direct, placed.pooled.portions)?;
+    Ok(Allocation { rows: ledger, pool_sources: placed.pooled.sources, notes: placed.notes })
+}
+
+/// Every portion with its owner, before rows are summed.
+struct Placed<'a> {
+    direct: Vec<Portion<'a>>,
+    pooled: pools::Pooled<'a>,
+    notes: Vec<Note>,
+}
+
+fn place<'a>(inputs: &'a Inputs<'a>, rounding: &'a [(&'a Control, RollupRow)]) -> Result<Placed<'a>, AllocateError> {
     let mut rows: Vec<&RollupRow> = inputs.rows.iter().collect();
     rows.sort();
     let mut run = Run::new(inputs);
@@ -140,18 +172,17 @@ pub fn allocate(inputs: &Inputs<'_>) -> Result<Allocation, AllocateError> {
     run.place_negations(&rows);
     run.place_commitments(&rows)?;
     run.place_followers(&rows)?;
-    run.place_rounding()?;
+    run.place_rounding(rounding)?;
     let mut notes = run.notes();
     let pooled = pools::split_pools(inputs, &run.portions, &mut notes)?;
     notes.sort();
-    let ledger = ledger_rows(inputs, run.portions, pooled.portions)?;
-    Ok(Allocation { rows: ledger, pool_sources: pooled.sources, notes })
+    Ok(Placed { direct: run.portions, pooled, notes })
 }
 
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
     finder: owner::Finder<'a>,
-    portions: Vec<Portion>,
+    portions: Vec<Portion<'a>>,
     unknown_owners: BTreeMap<String, (Money, Money, i64)>,
     untagged: (Money, Money, i64),
     unknown_accounts: BTreeMap<String, Money>,
@@ -214,9 +245,10 @@ impl<'a> Run<'a> {
     }
 
     /// A portion that carries the whole row, without amounts yet.
-    fn portion(&self, row: &RollupRow, component: Component, found: owner::Found) -> Portion {
+    fn portion(&self, row: &'a RollupRow, component: Component, found: owner::Found) -> Portion<'a> {
         Portion {
             owner: found.owner,
+            origin: Origin::Row(row),
             covered: row.kind == Kind::Covered,
             component,
             rule_id: found.rule_id,
@@ -233,7 +265,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn push_whole(&mut self, row: &RollupRow, component: Component, found: owner::Found) {
+    fn push_whole(&mut self, row: &'a RollupRow, component: Component, found: owner::Found) {
         if found.owner == Owner::Pool(UNTAGGED.to_owned()) && found.by_absence {
             let (cash, effective) = (self.cash(row), self.effective(row));
             let entry = match found.owner_value.as_str() {
@@ -251,7 +283,7 @@ impl<'a> Run<'a> {
     }
 
     /// Lines whose owner is looked for or stated: all but negations, commitment fees and what follows.
-    fn place_owned(&mut self, rows: &[&RollupRow]) -> Result<(), AllocateError> {
+    fn place_owned(&mut self, rows: &[&'a RollupRow]) -> Result<(), AllocateError> {
         for row in rows.iter().copied() {
             if !self.finder.knows_account(&row.account_id) {
                 let cash = self.cash(row);
@@ -291,7 +323,7 @@ impl<'a> Run<'a> {
     }
 
     /// Negations: over the covered usage of the same invoice, account and plan, so that each owner nets to zero there.
-    fn place_negations(&mut self, rows: &[&RollupRow]) {
+    fn place_negations(&mut self, rows: &[&'a RollupRow]) {
         type Group = (InvoiceKey, String, String);
         let mut covered: BTreeMap<Group, BTreeMap<(Owner, String), Money>> = BTreeMap::new();
         for portion in &self.portions {
@@ -301,14 +333,17 @@ impl<'a> Run<'a> {
                     portion.cash;
             }
         }
-        let mut negations: BTreeMap<Group, (&RollupRow, Money, Money)> = BTreeMap::new();
+        let mut negations: BTreeMap<Group, (Vec<&'a RollupRow>, Money, Money)> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.kind == Kind::Negation) {
             let group = (invoice_of(row), row.account_id.clone(), row.commitment_id.clone());
-            let entry = negations.entry(group).or_insert((row, Money::ZERO, Money::ZERO));
+            let entry = negations.entry(group).or_default();
+            entry.0.push(row);
             entry.1 += self.cash(row);
             entry.2 += self.effective(row);
         }
-        for (group, (row, cash, effective)) in negations {
+        for (group, (list, cash, effective)) in negations {
+            let Some(row) = list.first().copied() else { continue };
+            let origin = Origin::Rows(Rc::from(list));
             let targets = covered.get(&group);
             let weights: Vec<i128> = targets.iter().flat_map(|map| map.values()).map(|money| money.units()).collect();
             match (targets, cash.split(&weights), effective.split(&weights)) {
@@ -317,6 +352,7 @@ impl<'a> Run<'a> {
                     for ((((owner, service), weight), cash), effective) in targets.iter().zip(cash).zip(effective) {
                         let found = owner::Found::stated(owner.clone(), "follow.covered_usage".to_owned());
                         let mut portion = self.portion(row, Component::Direct, found);
+                        portion.origin = origin.clone();
                         portion.service = service.clone();
                         portion.cash = cash;
                         portion.effective = effective;
@@ -332,6 +368,7 @@ impl<'a> Run<'a> {
                     });
                     let found = self.finder.find(row, Component::Direct);
                     let mut portion = self.portion(row, Component::Direct, found);
+                    portion.origin = origin;
                     (portion.cash, portion.effective) = (cash, effective);
                     self.portions.push(portion);
                 }
@@ -340,7 +377,7 @@ impl<'a> Run<'a> {
     }
 
     /// Commitment fees follow the effective cost that each commitment covered; the unused share goes by the `unused` rule.
-    fn place_commitments(&mut self, rows: &[&RollupRow]) -> Result<(), AllocateError> {
+    fn place_commitments(&mut self, rows: &[&'a RollupRow]) -> Result<(), AllocateError> {
         let mut used: BTreeMap<String, BTreeMap<Owner, Money>> = BTreeMap::new();
         for portion in &self.portions {
             if portion.component == Component::Direct && !portion.commitment_id.is_empty() {
@@ -361,7 +398,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn place_commitment(&mut self, row: &RollupRow, used_by: &BTreeMap<Owner, Money>, idle: Money) -> Result<(), AllocateError> {
+    fn place_commitment(
+        &mut self,
+        row: &'a RollupRow,
+        used_by: &BTreeMap<Owner, Money>,
+        idle: Money,
+    ) -> Result<(), AllocateError> {
         let (fee, unused_effective) = (self.cash(row), self.effective(row));
         if row.kind == Kind::Unused {
             return self.place_unused(row, used_by, fee, unused_effective);
@@ -415,7 +457,7 @@ impl<'a> Run<'a> {
     /// The unused part of a commitment, cash and effective, by the `unused` rule.
     fn place_unused(
         &mut self,
-        row: &RollupRow,
+        row: &'a RollupRow,
         used_by: &BTreeMap<Owner, Money>,
         cash: Money,
         effective: Money,
@@ -453,7 +495,7 @@ impl<'a> Run<'a> {
     }
 
     /// Discounts, tax and whatever else is configured to follow: by cash of the charges placed so far.
-    fn place_followers(&mut self, rows: &[&RollupRow]) -> Result<(), AllocateError> {
+    fn place_followers(&mut self, rows: &[&'a RollupRow]) -> Result<(), AllocateError> {
         let weights = Weights::of_charges(&self.portions);
         for row in rows.iter().copied() {
             let component = component_of(row.kind);
@@ -475,7 +517,7 @@ impl<'a> Run<'a> {
     #[allow(clippy::too_many_arguments)] // one call site each for lines and rounding; a struct would only rename the list
     fn follow(
         &mut self,
-        row: &RollupRow,
+        row: &'a RollupRow,
         component: Component,
         invoice: &InvoiceKey,
         levels: &[Level],
@@ -508,24 +550,20 @@ impl<'a> Run<'a> {
     }
 
     /// The difference between an invoice and its bill lines, as a component of its own. It has no effective cost.
-    fn place_rounding(&mut self) -> Result<(), AllocateError> {
+    fn place_rounding(&mut self, rounding: &'a [(&'a Control, RollupRow)]) -> Result<(), AllocateError> {
         let weights = Weights::of_charges(&self.portions);
-        for control in self.inputs.controls {
-            if control.difference.is_zero() {
-                continue;
-            }
+        for (control, row) in rounding {
             let rule = self.method(Component::Rounding)?;
-            let row = rounding_row(control, &self.inputs.configuration.settings.currency);
             match &rule.method {
                 Method::To(owner) => {
                     let found = owner::Found::stated(owner.clone(), "special.rounding".to_owned());
-                    let mut portion = self.portion(&row, Component::Rounding, found);
+                    let mut portion = self.portion(row, Component::Rounding, found);
                     portion.cash = control.difference;
                     self.portions.push(portion);
                 }
                 Method::Owner | Method::Follow => {
                     let amounts = (control.difference, Money::ZERO);
-                    self.follow(&row, Component::Rounding, &control.key, &[Level::Invoice], &weights, amounts, &rule.fallback);
+                    self.follow(row, Component::Rounding, &control.key, &[Level::Invoice], &weights, amounts, &rule.fallback);
                 }
             }
         }
@@ -558,6 +596,13 @@ impl<'a> Run<'a> {
     }
 }
 
+/// For each invoice with a difference: a row of no bill line.
+fn rounding_rows<'a>(inputs: &Inputs<'a>) -> Vec<(&'a Control, RollupRow)> {
+    let currency = &inputs.configuration.settings.currency;
+    let differing = inputs.controls.iter().filter(|control| !control.difference.is_zero());
+    differing.map(|control| (control, rounding_row(control, currency))).collect()
+}
+
 /// A row of no bill line, so that the rounding difference travels like any other amount.
 fn rounding_row(control: &Control, currency: &str) -> RollupRow {
     RollupRow {
@@ -587,34 +632,39 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
     }
 }
 
+/// The ledger row that a portion is part of; `None` for what a pool takes.
+fn ledger_key(portion: &Portion<'_>, pool_id: &str, paths: &BTreeMap<String, String>) -> Option<LedgerKey> {
+    let Owner::Unit(unit_id) = &portion.owner else { return None };
+    let ou_path = match portion.account_id.as_str() {
+        "" => String::new(),
+        account => paths.get(account).cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
+    };
+    Some(LedgerKey {
+        unit_id: unit_id.clone(),
+        component: portion.component,
+        pool_id: pool_id.to_owned(),
+        rule_id: portion.rule_id.clone(),
+        invoice: portion.invoice.clone(),
+        account_id: portion.account_id.clone(),
+        ou_path,
+        service: portion.service.clone(),
+        charge_type: portion.charge_type.clone(),
+        commitment_id: portion.commitment_id.clone(),
+        currency: portion.currency.clone(),
+    })
+}
+
 /// Sums portions by ledger key and gives them their cents.
 fn ledger_rows(
     inputs: &Inputs<'_>,
-    direct: Vec<Portion>,
-    pooled: Vec<(Portion, String)>,
+    direct: Vec<Portion<'_>>,
+    pooled: Vec<(Portion<'_>, String)>,
 ) -> Result<Vec<LedgerRow>, AllocateError> {
     let paths = inputs.org.ou_paths();
     let mut sums: BTreeMap<LedgerKey, LedgerRow> = BTreeMap::new();
     let all = direct.into_iter().map(|portion| (portion, String::new())).chain(pooled);
     for (portion, pool_id) in all {
-        let Owner::Unit(unit_id) = portion.owner else { continue };
-        let ou_path = match portion.account_id.as_str() {
-            "" => String::new(),
-            account => paths.get(account).cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
-        };
-        let key = LedgerKey {
-            unit_id,
-            component: portion.component,
-            pool_id,
-            rule_id: portion.rule_id,
-            invoice: portion.invoice,
-            account_id: portion.account_id,
-            ou_path,
-            service: portion.service,
-            charge_type: portion.charge_type,
-            commitment_id: portion.commitment_id,
-            currency: portion.currency,
-        };
+        let Some(key) = ledger_key(&portion, &pool_id, &paths) else { continue };
         let row = sums.entry(key.clone()).or_insert_with(|| LedgerRow {
             key,
             cash: Money::ZERO,

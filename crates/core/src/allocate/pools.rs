@@ -1,15 +1,17 @@
 //! Pools: weights once per period, then cash and effective of every invoice split alike.
 
 use super::follow::{plain, positive_sum, ratio};
-use super::{AllocateError, Inputs, Note, Portion, Split};
+use super::{AllocateError, Inputs, Note, Origin, Portion, Split};
 use crate::ledger::{Component, InvoiceKey, PoolSource};
 use crate::model::{Base, Key, Owner, Pool, Targets};
 use crate::money::{Money, split_integer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that came out of pools, each with its pool, and where the pools' money came from.
-pub(super) struct Pooled {
-    pub portions: Vec<(Portion, String)>,
+pub(super) struct Pooled<'a> {
+    pub portions: Vec<(Portion<'a>, String)>,
+    /// What a pool handed to a later one, each with the pool that gave.
+    pub handed: Vec<(Portion<'a>, String)>,
     pub sources: Vec<PoolSource>,
 }
 
@@ -27,7 +29,11 @@ struct Weighing {
 }
 
 /// Splits every pool in declared order.
-pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut Vec<Note>) -> Result<Pooled, AllocateError> {
+pub(super) fn split_pools<'a>(
+    inputs: &Inputs<'_>,
+    direct: &[Portion<'a>],
+    notes: &mut Vec<Note>,
+) -> Result<Pooled<'a>, AllocateError> {
     let mut contents: BTreeMap<String, Content> = BTreeMap::new();
     let mut sources: BTreeMap<PoolSource, (Money, Money)> = BTreeMap::new();
     let mut base: BTreeMap<Owner, Money> = BTreeMap::new();
@@ -44,7 +50,7 @@ pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut V
     }
     let mut given: BTreeMap<Owner, Money> = BTreeMap::new();
     let mut done: BTreeSet<String> = BTreeSet::new();
-    let mut portions = Vec::new();
+    let (mut portions, mut handed) = (Vec::new(), Vec::new());
     for pool in inputs.configuration.pools.iter().filter(|pool| pool.effective.covers(inputs.period)) {
         done.insert(pool.id.clone());
         let Some(content) = contents.remove(&pool.id) else { continue };
@@ -53,10 +59,12 @@ pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut V
             let lost = || AllocateError::NoWeight { pool: pool.id.clone() };
             let cash_parts = cash.split(&shares).ok_or_else(lost)?;
             let effective_parts = effective.split(&shares).ok_or_else(lost)?;
+            let held = component;
             let component = if component == Component::Direct { Component::Pool } else { component };
             for (index, target) in weighing.targets.iter().enumerate() {
                 let mut portion = Portion {
                     owner: target.clone(),
+                    origin: Origin::Pool(held),
                     covered: false,
                     component,
                     rule_id: rule_id.clone(),
@@ -83,6 +91,7 @@ pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut V
                     let entry = sources.entry(source).or_default();
                     entry.0 += portion.cash;
                     entry.1 += portion.effective;
+                    handed.push((portion, pool.id.clone()));
                 } else {
                     portions.push((portion, pool.id.clone()));
                 }
@@ -93,17 +102,17 @@ pub(super) fn split_pools(inputs: &Inputs<'_>, direct: &[Portion], notes: &mut V
         return Err(AllocateError::NoPool { pool, period: inputs.period });
     }
     let sources = sources.into_iter().map(|(source, (cash, effective))| PoolSource { cash, effective, ..source }).collect();
-    Ok(Pooled { portions, sources })
+    Ok(Pooled { portions, handed, sources })
 }
 
-fn add(contents: &mut BTreeMap<String, Content>, pool_id: &str, portion: &Portion) {
+fn add(contents: &mut BTreeMap<String, Content>, pool_id: &str, portion: &Portion<'_>) {
     let key = (portion.component, portion.invoice.clone(), portion.currency.clone());
     let entry = contents.entry(pool_id.to_owned()).or_default().entry(key).or_default();
     entry.0 += portion.cash;
     entry.1 += portion.effective;
 }
 
-fn source_of(pool_id: &str, portion: &Portion) -> PoolSource {
+pub(super) fn source_of(pool_id: &str, portion: &Portion<'_>) -> PoolSource {
     PoolSource {
         pool_id: pool_id.to_owned(),
         component: portion.component,
@@ -130,6 +139,8 @@ impl Weighing {
             unit: self.unit,
             unit_name: self.unit_name.clone(),
             share: ratio(shares[index].max(0), positive_sum(shares)),
+            part: shares[index].max(0),
+            of: positive_sum(shares),
         }
     }
 }

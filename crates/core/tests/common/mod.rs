@@ -1,7 +1,7 @@
 //! Small bills and configurations, written as a person would say them.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use apportion_core::allocate::{Allocation, Inputs, allocate};
+use apportion_core::allocate::{Allocation, Inputs, allocate, trace};
 use apportion_core::bill::{Family, Kind, Measure, RollupRow, family};
 use apportion_core::ledger::Component;
 use apportion_core::model::*;
@@ -131,15 +131,22 @@ pub fn run_with(
     configuration: &Configuration,
     controls: &[Control],
 ) -> Result<Allocation, apportion_core::allocate::AllocateError> {
-    allocate(&Inputs {
+    let org = OrgSnapshot::default();
+    let inputs = Inputs {
         period: "2026-09".parse().unwrap(),
         family: family(rows),
         rows,
         configuration,
-        org: &OrgSnapshot::default(),
+        org: &org,
         controls,
         minor_exponent: 2,
-    })
+    };
+    let allocation = allocate(&inputs)?;
+    // Whatever is allocated in a test is traced too: the same rows, and nothing lost on the way.
+    let traced = trace(&inputs)?;
+    assert_eq!(traced.allocation, allocation);
+    assert_eq!(traced.check(inputs.family), Vec::<String>::new());
+    Ok(allocation)
 }
 
 pub fn run(rows: &[RollupRow], configuration: &Configuration) -> Allocation {

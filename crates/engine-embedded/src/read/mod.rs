@@ -171,6 +171,12 @@ impl Source {
         units.flat_map(|(file, source)| (0..source.parts()).map(move |part| Unit { file, part })).collect()
     }
 
+    /// Which file of the table a unit is of, for people: its name.
+    pub fn file_name(&self, unit: Unit) -> String {
+        let path = self.files.get(unit.file).map(|file| file.path.as_path());
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// The declared columns at these positions, and last the line id where its repeats are to be reported.
     pub fn wanted(&self, projection: &[usize]) -> Arc<[Wanted]> {
         let columns = self.format.columns();
@@ -194,7 +200,7 @@ impl Source {
             parts: file.parts(),
             warnings: Arc::clone(&self.warnings),
         });
-        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted), repeats: ids })
+        Ok(Batches { path: file.path.clone(), inner, check: self.line_type_check(file, wanted), repeats: ids, next_row: None })
     }
 
     /// Which line types make a column necessary that this file lacks, if the line type is read at all.
@@ -240,6 +246,7 @@ pub(crate) struct Batches {
     inner: PlacedBatches,
     check: Option<LineTypeCheck>,
     repeats: Option<Repeats>,
+    next_row: Option<u64>,
 }
 
 /// Takes the line ids out of a unit's batches.
@@ -262,6 +269,13 @@ impl Repeats {
     }
 }
 
+impl Batches {
+    /// Number in the file of the row after the last one given, from 1: data rows, a CSV header does not count.
+    pub fn next_row(&self) -> u64 {
+        self.next_row.unwrap_or(1)
+    }
+}
+
 impl Iterator for Batches {
     type Item = Result<RecordBatch, BillError>;
 
@@ -281,6 +295,12 @@ impl Iterator for Batches {
         {
             return Some(Err(error));
         }
+        // A CSV file is one unit from its first row on; its lines are no row numbers, since quoted text may break them.
+        let first = match (place, self.next_row) {
+            (Place::Row(row), _) => row,
+            (Place::Line(_), known) => known.unwrap_or(1),
+        };
+        self.next_row = Some(first + batch.num_rows() as u64);
         Some(match &mut self.repeats {
             Some(repeats) => repeats.take(&self.path, batch),
             None => Ok(batch),

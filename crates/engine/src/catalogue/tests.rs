@@ -78,8 +78,24 @@ fn every_file_renders_for_every_format() {
 }
 
 #[test]
+fn bill_rows_are_told_apart_in_every_format_and_their_sql_is_no_part_of_a_close() {
+    let taxonomy = taxonomy(vec![dimension("cost_center", &[(TagColumn::FocusTags, &["CostCenter"])])]);
+    let names = ["invoices", "accounts", "services", "charge_types", "commitments", "owner_values"];
+    let texts = Value::Texts(["it's".to_owned(), "b".to_owned()].into());
+    let mut parameters: BTreeMap<String, Value> = names.map(|name| (name.to_owned(), texts.clone())).into();
+    parameters.insert("period".to_owned(), Value::Period("2026-09".parse().unwrap()));
+    parameters.insert("currency".to_owned(), Value::Text("USD".to_owned()));
+    for format in BillFormat::ALL {
+        let sql = render_bill_rows(&taxonomy, format, &parameters).unwrap();
+        assert!(sql.contains("and tag_cost_center in ('b', 'it''s')") && sql.contains("bill_row,"), "{sql}");
+        assert!(!sql.contains("{{"), "{sql}");
+    }
+    assert!(FILES.iter().all(|(_, text)| *text != BILL_ROWS));
+}
+
+#[test]
 fn sql_files_keep_to_the_rules() {
-    for (path, text) in FILES {
+    for (path, text) in FILES.into_iter().chain([("bill_rows.sql", BILL_ROWS)]) {
         for part in ["-- grain:", "-- input:", "-- output:"] {
             assert!(text.contains(part), "{path} lacks a header line `{part}`");
         }

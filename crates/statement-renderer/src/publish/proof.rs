@@ -3,8 +3,8 @@
 //! Only the files of the close are read: ledger, reconciliation, statements. What they were made from is another question.
 
 use crate::statement_folder;
-use apportion_core::close::{InvoiceLine, Reconciliation, minor_exponent};
-use apportion_core::ledger::{InvoiceKey, LedgerRow};
+use apportion_core::close::{Reconciliation, minor_exponent};
+use apportion_core::ledger::LedgerRow;
 use apportion_core::money::Money;
 use apportion_core::reconcile::{Control, check_ledger};
 use apportion_output::{csv_columns, read_ledger_csv, read_ledger_parquet};
@@ -83,15 +83,6 @@ fn summary(bytes: &[u8], rows: &[LedgerRow]) -> Findings {
         .collect()
 }
 
-fn key_of(line: &InvoiceLine) -> InvoiceKey {
-    InvoiceKey {
-        provider: line.provider.clone(),
-        issuer: line.issuer.clone(),
-        billing_account_id: line.billing_account_id.clone(),
-        invoice_id: line.invoice_id.clone(),
-    }
-}
-
 /// The ledger against the invoices of the report, by the same rules as the gate, and the report against itself.
 fn invoices(rows: &[LedgerRow], report: &Reconciliation) -> Findings {
     let exponent = minor_exponent(&report.currency);
@@ -99,19 +90,7 @@ fn invoices(rows: &[LedgerRow], report: &Reconciliation) -> Findings {
     if !report.passed || !report.violations.is_empty() || !report.unbilled.is_empty() {
         findings.push("reconciliation.json says that the close does not reconcile".to_owned());
     }
-    let control = |line: &InvoiceLine| Control {
-        key: key_of(line),
-        source: line.source,
-        rows: line.rows,
-        bill: line.bill,
-        invoice: line.invoice,
-        difference: line.difference,
-        tolerance: line.tolerance,
-        cents: line.invoice.round_to_minor(exponent),
-        tax: line.tax.clone(),
-        passed: line.passed,
-    };
-    let controls: Vec<Control> = report.invoices.iter().map(control).collect();
+    let controls: Vec<Control> = report.invoices.iter().map(|line| line.control(exponent)).collect();
     findings.extend(check_ledger(rows, &controls, exponent).into_iter().map(|violation| {
         let unit = if violation.unit_id.is_empty() { String::new() } else { format!(", unit {}", violation.unit_id) };
         format!(
@@ -120,7 +99,7 @@ fn invoices(rows: &[LedgerRow], report: &Reconciliation) -> Findings {
         )
     }));
     for line in &report.invoices {
-        let of_invoice = rows.iter().filter(|row| row.key.invoice == key_of(line));
+        let of_invoice = rows.iter().filter(|row| row.key.invoice == line.key());
         let cents: i128 = of_invoice.map(|row| row.cents).sum();
         if cents != line.ledger_cents {
             findings.push(format!(

@@ -1,13 +1,14 @@
 //! A made-up close that looks like a real one, built from ledger rows alone.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use apportion_core::allocate::Note;
 use apportion_core::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
 use apportion_core::model::{Base, Configuration, Driver, Key, Pool, Settings, Targets, Unit};
 use apportion_core::money::{Money, split_integer};
 use apportion_core::period::Period;
-use apportion_core::reconcile::{Control, ControlSource};
+use apportion_core::reconcile::{BridgeLine, Control, ControlSource};
 use apportion_core::tags::Taxonomy;
-use statement_renderer::{Close, Figures, Previous};
+use statement_renderer::{Close, Figures, Previous, Year};
 use std::collections::BTreeMap;
 
 pub struct Sample {
@@ -19,6 +20,9 @@ pub struct Sample {
     pub controls: Vec<Control>,
     pub sources: Vec<PoolSource>,
     pub before: Option<Vec<LedgerRow>>,
+    pub year: Option<Year>,
+    pub bridge: Vec<BridgeLine>,
+    pub notes: Vec<Note>,
 }
 
 pub const CLOSE: &str = "3f9c2ab17d5e8046b1c4f7a09e2d6c3f9c2ab17d5e8046b1c4f7a09e2d6c55aa";
@@ -42,6 +46,9 @@ impl Sample {
                 rows,
                 configuration: Some(&self.configuration),
             }),
+            year: self.year.as_ref(),
+            bridge: &self.bridge,
+            notes: &self.notes,
         })
         .expect("the sample reconciles")
     }
@@ -184,6 +191,7 @@ pub fn controls(rows: &[LedgerRow]) -> Vec<Control> {
             tolerance: Money::from_minor(100, 2),
             cents,
             tax: None,
+            details: None,
             passed: true,
         })
         .collect()
@@ -318,12 +326,43 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
         period: "2026-09".parse().unwrap(),
         provisional: false,
         controls: controls(&rows),
+        year: with_previous.then(|| {
+            let earlier = [("2026-07", 11), ("2026-08", 3)];
+            let month = |(period, seed): (&str, u64)| (period.parse().unwrap(), month_rows(&units, lines.max(3) - 2, seed));
+            earlier.map(month).iter().fold(None, |year, (period, rows)| Some(Year::add(year, *period, rows))).unwrap()
+        }),
+        bridge: bridge(),
+        notes: vec![
+            Note::UnknownAccount { account_id: "100000000099".to_owned(), cash: Money::from_minor(12_345, 2) },
+            Note::UnknownOwner { value: "cc-9999".to_owned(), cash: Money::from_minor(99, 2), effective: Money::ZERO, rows: 3 },
+            Note::Untagged { cash: Money::from_minor(18_412_377, 2), effective: Money::ZERO, rows: 512 },
+        ],
         before: with_previous.then(|| month_rows(&units, lines.max(3) - 2, 3)),
         configuration: configuration(units),
         names,
         rows,
         sources,
     }
+}
+
+/// A reservation paid upfront, a plan paid by the month, and what no commitment touches, with doubles that do not quite bridge.
+fn bridge() -> Vec<BridgeLine> {
+    let line = |id: &str, [effective, true_up, upfront, cash, unused]: [i128; 5]| BridgeLine {
+        provider: "AWS".to_owned(),
+        billing_account_id: "100000000001".to_owned(),
+        commitment_id: id.to_owned(),
+        effective: Money::from_minor(effective, 2),
+        true_up: Money::from_minor(true_up, 2),
+        upfront: Money::from_minor(upfront, 2),
+        cash: Money::from_minor(cash, 2),
+        residual: Money::from_minor(cash - effective - true_up - upfront, 2),
+        unused: Money::from_minor(unused, 2),
+    };
+    vec![
+        line("", [41_000_000, 0, 0, 41_000_007, 0]),
+        line("arn:aws:ec2:us-east-1:100000000005:reserved-instances/ae17d99b", [375_000, -375_000, 4_500_000, 4_500_000, 25_000]),
+        line("arn:aws:savingsplans::100000000001:savingsplan/10a2c83e", [900_000, -300_000, 0, 600_000, 75_000]),
+    ]
 }
 
 pub fn meridian() -> Vec<Unit> {

@@ -187,6 +187,7 @@ pub fn inputs(run: &Run) -> InputsManifest {
 pub fn report(run: &Run, facts: &CloseFacts) -> Reconciliation {
     let total = Money::from_minor(1200, 2);
     let line = InvoiceLine {
+        details: None,
         provider: "AWS".to_owned(),
         issuer: "Amazon Web Services, Inc.".to_owned(),
         billing_account_id: "100000000001".to_owned(),
