@@ -78,6 +78,7 @@ pub enum Output {
     Day {
         ready: bool,
         awaited: Vec<String>,
+        files: usize,
         polls: u32,
         last: bool,
     },

@@ -31,11 +31,11 @@ pub(crate) async fn locate(context: &Context, run: &Run) -> Result<Output, Error
 /// A bill that is not there yet is awaited and no error: the machine asks again. Whether it has lines of the day only the rollup can
 /// tell; it reads the bill anyway.
 pub(crate) async fn day(context: &Context, run: &DayRun, polls: u32, most_polls: u32) -> Result<Output, Error> {
-    let (ready, awaited) = match find_day(context, run).await? {
-        Output::Located { ready, awaited, .. } => (ready, awaited),
+    let (ready, awaited, files) = match find_day(context, run).await? {
+        Output::Located { ready, awaited, files, .. } => (ready, awaited, files),
         other => return Ok(other),
     };
-    Ok(Output::Day { ready, awaited, polls, last: polls >= most_polls })
+    Ok(Output::Day { ready, awaited, files, polls, last: polls >= most_polls })
 }
 
 async fn find_day(context: &Context, run: &DayRun) -> Result<Output, Error> {
