@@ -9,8 +9,7 @@ use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, Restated, 
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{catalogue, daily};
-use apportion_output::{day_rows_csv, read_day_rows_csv, sha256_hex};
-use apportion_store::PutOutcome;
+use apportion_output::{day_rows_csv, read_day_rows_csv};
 use std::collections::BTreeMap;
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -185,34 +184,15 @@ async fn keep(
     rows: &[DayRow],
 ) -> Result<(HistoryFile, Vec<Restated>), Error> {
     let bytes = day_rows_csv(names, rows).map_err(staging)?;
-    let digest = sha256_hex(&bytes);
     let files = kept(context, &HistoryFile::prefix(period)).await?;
-    let mut own: Vec<HistoryFile> = files.iter().copied().filter(|file| file.date == run.date).collect();
-    if own.is_empty()
-        && period < run.date.period()
-        && let Some(file) = newest(&files, run.date)
-        && context.work.digest(&file.key(), None).await?.sha256 == digest
+    if period < run.date.period()
+        && let Some(file) = newest(&files, run.date).filter(|file| file.date < run.date)
+        && context.work.get(&file.key()).await? == bytes
     {
         return Ok((file, Vec::new()));
     }
-    let mut file = None;
-    if let Some(last) = own.last()
-        && context.work.digest(&last.key(), None).await?.sha256 == digest
-    {
-        file = own.pop();
-    }
-    let mut version = own.last().map_or(1, |last| last.version + 1);
-    let file = match file {
-        Some(file) => file,
-        None => loop {
-            let file = HistoryFile { period, date: run.date, version };
-            // Another run of the same date may be writing: its version stays, this one gets the next.
-            if context.work.put_once(&file.key(), &bytes).await? == PutOutcome::Created {
-                break file;
-            }
-            version += 1;
-        },
-    };
+    let key = context.work.put_version(&format!("{}{}", HistoryFile::prefix(period), run.date), "csv", &bytes).await?;
+    let file = HistoryFile::of_key(&key).ok_or_else(|| Error::Staging(format!("`{key}` is no name of a kept file")))?;
     let Some(before) = newest(&files.into_iter().filter(|other| *other < file).collect::<Vec<_>>(), run.date) else {
         return Ok((file, Vec::new()));
     };

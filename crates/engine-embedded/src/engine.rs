@@ -6,7 +6,8 @@ use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
 use crate::unordered::ForgetOrder;
 use crate::{functions, rows};
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement};
+use apportion_core::hygiene::TagKeys;
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement, Table};
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -255,5 +256,15 @@ impl QueryEngine for EmbeddedEngine {
             }
             Some(_) => Err(EngineError::NotFinished(id.0.clone())),
         }
+    }
+
+    async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
+        let bill = bill.clone();
+        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.files, bill.format).await });
+        let broken = |error: tokio::task::JoinError| EngineError::Failed {
+            class: FailureClass::Internal,
+            message: format!("the engine broke off: {error}"),
+        };
+        task.await.map_err(broken)?
     }
 }

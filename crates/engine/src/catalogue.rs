@@ -26,6 +26,10 @@ pub const PROFILE: &str = include_str!("../../../sql/profile.sql");
 
 /// `sql/daily.sql`.
 pub const DAILY: &str = include_str!("../../../sql/daily.sql");
+/// `sql/hygiene/coverage.sql`.
+pub const COVERAGE: &str = include_str!("../../../sql/hygiene/coverage.sql");
+/// `sql/hygiene/resources.sql`.
+pub const RESOURCES: &str = include_str!("../../../sql/hygiene/resources.sql");
 
 /// `sql/bill_rows.sql`. Not among [`FILES`]: it makes no figure of a close, it only shows the lines behind one, so a change of it
 /// must not change a close's id.

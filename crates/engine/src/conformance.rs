@@ -156,6 +156,12 @@ fn text_cases() -> Vec<Case> {
             &[&["1", "ä"], &["2", "b"]],
         ),
         rows(
+            "text compares by code point, and with NULL not at all",
+            "select n from (values (1, '2026-09-01'), (2, '2026-09-02'), (3, 'B'), (4, 'a'), (5, null)) as t (n, x) \
+             where not (x < '2026-09-02') and not (x > 'Z')",
+            &[&["2"], &["3"]],
+        ),
+        rows(
             "like and in",
             "select n from (values (1, 'ComputeSavingsPlans'), (2, 'SavingsPlansX'), (3, 'Tax')) as t (n, x) \
              where x like '%SavingsPlans' or x in ('Tax', 'Credit')",
@@ -305,17 +311,30 @@ async fn every_file(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Ve
     };
     let taxonomy =
         Taxonomy { owner: "team".to_owned(), dimensions: vec![dimension("team", &["Team", "Owner"]), dimension("none", &[])] };
-    for (path, text) in [("rollup.sql", catalogue::ROLLUP), ("daily.sql", catalogue::DAILY), ("profile.sql", catalogue::PROFILE)]
-    {
-        let got = match catalogue::render(text, &taxonomy, table.format, &BTreeMap::new()) {
+    let days = || {
+        let text = |day: &str| Value::Text(day.to_owned());
+        BTreeMap::from([("first_day".to_owned(), text("2026-09-01")), ("last_day".to_owned(), text("2026-09-29"))])
+    };
+    // Four lines that differ in tags, service or invoice; two invoice ids but one profile group; one line of the first 29 days, which
+    // names no resource.
+    for (path, text, parameters, expected) in [
+        ("rollup.sql", catalogue::ROLLUP, BTreeMap::new(), 4),
+        ("daily.sql", catalogue::DAILY, BTreeMap::new(), 4),
+        ("profile.sql", catalogue::PROFILE, BTreeMap::new(), 1),
+        ("hygiene/coverage.sql", catalogue::COVERAGE, days(), 1),
+        ("hygiene/resources.sql", catalogue::RESOURCES, days(), 0),
+    ] {
+        let got = match catalogue::render(text, &taxonomy, table.format, &parameters) {
             Ok(sql) => fetch(engine, table, &sql, &format!("{prefix}-{path}")).await.map(|rows| rows.len()),
             Err(error) => Err(EngineError::Result { statement: path.to_owned(), what: error.to_string() }),
         };
-        // Four lines that differ in tags, service or invoice; two invoice ids but one profile group.
-        let expected = if path == "profile.sql" { 1 } else { 4 };
         if got != Ok(expected) {
             failures.push(format!("{path}: {got:?} rows instead of {expected}"));
         }
+    }
+    let keys = engine.tag_keys(table).await.map(|tags| tags.keys.into_iter().map(|key| key.key).collect::<Vec<_>>());
+    if keys.as_ref().map(|keys| keys.iter().map(String::as_str).collect()) != Ok(vec!["Owner", "Team"]) {
+        failures.push(format!("the tag keys that have a value: {keys:?}"));
     }
     failures
 }

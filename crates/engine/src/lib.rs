@@ -8,6 +8,7 @@ pub mod catalogue;
 mod columns;
 pub mod conformance;
 pub mod daily;
+pub mod hygiene;
 pub mod profile;
 mod query;
 pub mod rollup;

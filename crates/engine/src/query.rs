@@ -1,6 +1,7 @@
 //! The trait that every engine implements, and what passes through it.
 
 use crate::schema::BillFormat;
+use apportion_core::hygiene::TagKeys;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -144,6 +145,9 @@ pub trait QueryEngine: Send + Sync {
     async fn stop(&self, id: &ExecutionId) -> Result<(), EngineError>;
     /// The result of an execution that succeeded, as often as asked for.
     async fn rows(&self, id: &ExecutionId) -> Result<RowStream, EngineError>;
+    /// Every tag key of a bill with its values and the money on them, by the export's own columns. Listing keys takes `unnest` of a map,
+    /// which the shared subset of SQL lacks, so each engine does it in its own way.
+    async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError>;
 }
 
 /// Starts a statement, waits for it by polling every `poll_seconds`, and opens its result; a failed one is an error here.
