@@ -13,5 +13,6 @@ pub mod profile;
 mod query;
 pub mod rollup;
 pub mod schema;
+pub mod views;
 
-pub use query::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, Row, RowStream, Statement, Table, run};
+pub use query::{EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, RowStream, Statement, Table, run};

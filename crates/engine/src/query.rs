@@ -21,6 +21,17 @@ pub struct Table {
     pub report_repeats: bool,
 }
 
+/// A small table beside the bill, such as which account sits in which OU. An engine with tables of its own may read it from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// Name in the SQL: `account_ou_mapping`.
+    pub name: String,
+    /// Names compare without case, as those of a bill do.
+    pub columns: Vec<String>,
+    /// Text only, as wide as `columns`.
+    pub rows: Vec<Vec<String>>,
+}
+
 /// Rendered SQL and what it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -28,6 +39,7 @@ pub struct Statement {
     pub name: String,
     pub sql: String,
     pub tables: Vec<Table>,
+    pub lookups: Vec<Lookup>,
 }
 
 /// Handle of one execution.

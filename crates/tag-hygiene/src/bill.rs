@@ -56,7 +56,8 @@ impl Bill {
             let sql = catalogue::render(text, taxonomy, table.format, &parameters)
                 .map_err(|error| Error::BadConfiguration(error.to_string()))?;
             let token = sha256_hex(format!("{}\n{}\n{sql}\n", self.digest, run.attempt).as_bytes());
-            let statement = Statement { name: format!("{name}-{}", table.format), sql, tables: vec![table.clone()] };
+            let statement =
+                Statement { name: format!("{name}-{}", table.format), sql, tables: vec![table.clone()], lookups: Vec::new() };
             let engine = context.engine.as_ref();
             streams.push(apportion_engine::run(engine, &statement, &token, POLL_INTERVAL, tokio::time::sleep).await?);
         }
