@@ -10,6 +10,7 @@ mod hygiene_tests;
 mod init;
 mod init_bill;
 mod local;
+mod query;
 mod rederive;
 mod render;
 mod report;
@@ -63,6 +64,8 @@ enum Command {
     /// Checks or upgrades a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Runs a view over a bill and prints a table or CSV; without a name, lists the views.
+    Query(query::QueryArguments),
     /// Lists, accepts or rejects suggested owners of untagged resources.
     #[command(subcommand)]
     Suggestions(suggestions::SuggestionsCommand),
@@ -256,6 +259,7 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Status(arguments) => run_status(arguments).await,
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
+        Command::Query(arguments) => print(&query::run(&arguments).await?).map(|()| 0),
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
     }

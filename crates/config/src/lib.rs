@@ -163,6 +163,18 @@ pub fn load_files_for_day(files: &BTreeMap<String, Vec<u8>>, period: Period) -> 
     Ok(Loaded { configuration, digest: digest(&files), files })
 }
 
+/// The taxonomy alone, with the units' spellings, of no month in particular.
+///
+/// # Errors
+/// The first fault found in `units.toml` or `taxonomy.toml`, with file and line.
+pub fn load_taxonomy(dir: &Path) -> Result<apportion_core::tags::Taxonomy, ConfigError> {
+    check_folder(dir)?;
+    let files: Vec<(String, Vec<u8>)> = read_present(dir, NEEDED.iter().map(|name| (*name).to_owned()))?.into_iter().collect();
+    let units_source = source(&files, "units.toml")?;
+    let units = units::read(&units_source)?;
+    taxonomy::read(&source(&files, "taxonomy.toml")?, &units, &units_source)
+}
+
 /// Whether the numbers behind headcount and usage keys are read and must be there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Drivers {
