@@ -115,7 +115,14 @@ async fn shares_keys_and_values_are_those_of_the_window() {
             line(8, "100000000009", "Usage", "60", "i-1", &owned),
             line(14, "100000000009", "Usage", "25", "i-2", &[("Cost:Center", "CC-1010"), ("application", "ClaimsPortal")]),
             line(14, "100000000009", "Usage", "15", "i-3", &[("CostCenter", "CC-1O1O"), ("environment", "prod")]),
-            line(14, "100000000009", "Usage", "30", "", &[]),
+            line(
+                14,
+                "100000000009",
+                "Usage",
+                "30",
+                "",
+                &[("CostCenter", "CC-1020"), ("cost_center", "cc1010"), ("cost-centre", "CC1020")],
+            ),
             line(14, "100000000009", "Tax", "30", "i-2", &[]),
             line(7, "100000000009", "Usage", "30", "i-2", &[]),
             line(14, "100000000008", "Usage", "5", "i-9", &[("CostCenter", "cc1010"), ("environment", "prod")]),
@@ -142,6 +149,9 @@ async fn shares_keys_and_values_are_those_of_the_window() {
         .collect();
     assert_eq!(near, [("prodution", "prod"), ("cc-1o1o", "CC-1010")]);
     assert_eq!(found["collisions"][0]["values"][0][0], "claims-portal", "{}", found["collisions"]);
+    let conflict = &found["conflicts"][0];
+    assert_eq!(conflict["values"], json!([["cost_center", "CC-1010"], ["CostCenter", "CC-1020"], ["cost-centre", "CC-1020"]]));
+    assert_eq!((conflict["amount"].as_str(), found["conflicts"].as_array().unwrap().len()), (Some("30.000000000000"), 1));
     let missing: Vec<(&str, bool)> = found["missing_keys"]
         .as_array()
         .unwrap()

@@ -31,6 +31,8 @@ pub const DAILY: &str = include_str!("../../../sql/daily.sql");
 pub const FAMILY: &str = include_str!("../../../sql/family.sql");
 /// `sql/hygiene/coverage.sql`.
 pub const COVERAGE: &str = include_str!("../../../sql/hygiene/coverage.sql");
+/// `sql/hygiene/conflicts.sql`.
+pub const CONFLICTS: &str = include_str!("../../../sql/hygiene/conflicts.sql");
 /// `sql/hygiene/resources.sql`.
 pub const RESOURCES: &str = include_str!("../../../sql/hygiene/resources.sql");
 

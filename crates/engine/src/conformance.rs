@@ -421,6 +421,7 @@ async fn every_file(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Ve
         ("profile.sql", catalogue::PROFILE, BTreeMap::new(), 1),
         ("family.sql", catalogue::FAMILY, BTreeMap::new(), 3),
         ("hygiene/coverage.sql", catalogue::COVERAGE, days(), 1),
+        ("hygiene/conflicts.sql", catalogue::CONFLICTS, days(), 1),
         ("hygiene/resources.sql", catalogue::RESOURCES, days(), 0),
     ] {
         let got = match catalogue::render(text, &taxonomy, table.format, &parameters) {

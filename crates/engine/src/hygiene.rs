@@ -2,7 +2,7 @@
 
 use crate::columns::Columns;
 use crate::query::{EngineError, RowStream};
-use apportion_core::hygiene::{CoverageRow, Resource};
+use apportion_core::hygiene::{Combination, CoverageRow, Resource};
 use apportion_core::tags::Taxonomy;
 use futures::StreamExt;
 
@@ -33,6 +33,8 @@ const RESOURCES: [&str; 9] = [
     "effective_net",
 ];
 
+const COMBINATIONS: [&str; 5] = ["account_id", "currency", "effective_unblended", "effective_net", "rows"];
+
 fn tag_columns(taxonomy: &Taxonomy) -> Vec<String> {
     taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name)).collect()
 }
@@ -60,6 +62,27 @@ pub async fn coverage(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Cove
             effective: row.measure("effective")?,
             rows: row.parsed("rows")?,
             net_rows: row.parsed("net_rows")?,
+        });
+    }
+    parsed.sort_unstable();
+    Ok(parsed)
+}
+
+/// The result of `sql/hygiene/conflicts.sql`, sorted. The taxonomy is the one that rendered it.
+pub async fn combinations(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Combination>, EngineError> {
+    let tags = tag_columns(taxonomy);
+    let columns = Columns::new("conflicts", &stream.header, COMBINATIONS.into_iter().chain(tags.iter().map(String::as_str)))?;
+    let mut rows = stream.rows;
+    let mut parsed = Vec::new();
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let row = columns.of(&row)?;
+        parsed.push(Combination {
+            account_id: row.owned("account_id")?,
+            currency: row.owned("currency")?,
+            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
+            effective: row.measure("effective")?,
+            rows: row.parsed("rows")?,
         });
     }
     parsed.sort_unstable();

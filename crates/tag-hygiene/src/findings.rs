@@ -27,14 +27,24 @@ impl FindingStore {
         }
     }
 
-    /// What the last runs of days before `date` found, oldest first, each in its newest version.
-    async fn before(&self, date: Day, runs: usize) -> Result<Vec<Findings>, Error> {
+    /// Days of which findings are kept, sorted.
+    async fn days(&self) -> Result<Vec<Day>, Error> {
         match self {
             FindingStore::Directory(store) => {
                 let entries = store.list("findings/").await?;
                 let day = |key: &str| key.strip_prefix("findings/")?.get(..10)?.parse::<Day>().ok();
-                let mut days: Vec<Day> = entries.iter().filter_map(|entry| day(&entry.key)).filter(|day| *day < date).collect();
+                let mut days: Vec<Day> = entries.iter().filter_map(|entry| day(&entry.key)).collect();
                 days.dedup();
+                Ok(days)
+            }
+        }
+    }
+
+    /// What the last runs of days before `date` found, oldest first, each in its newest version.
+    async fn before(&self, date: Day, runs: usize) -> Result<Vec<Findings>, Error> {
+        let mut days: Vec<Day> = self.days().await?.into_iter().filter(|day| *day < date).collect();
+        match self {
+            FindingStore::Directory(store) => {
                 let mut found = Vec::new();
                 for day in days.split_off(days.len().saturating_sub(runs)) {
                     let Some((_, key)) = store.newest_version(&format!("findings/{day}"), "json").await? else { continue };
@@ -57,9 +67,17 @@ pub(crate) async fn findings(context: &Context, run: &DayRun) -> Result<Output, 
     }
     let mut found = hygiene::findings(run.date, &rows, &known.configuration, &known.settings, &known.organization);
     hygiene::study(&mut found, &bill.tag_keys(context).await?, &known.configuration);
+    let separate = hygiene::separate_keys(&known.configuration.taxonomy);
+    let mut combinations = Vec::new();
+    for stream in bill.ask(context, run, ("conflicts", catalogue::CONFLICTS), &separate, &known.settings).await? {
+        combinations.extend(apportion_engine::hygiene::combinations(stream, &separate).await?);
+    }
+    found.conflicts = hygiene::conflicts(&combinations, &known.configuration.taxonomy, hygiene::window_family(&rows));
     trend(&mut found, &context.findings.before(run.date, TREND_RUNS).await?);
     let key = context.findings.put(&found).await?;
-    let done = tickets::keep(context, &found, &known).await?;
+    // A run of a past day says what was then; tickets are about now.
+    let is_newest = context.findings.days().await?.last().is_none_or(|newest| *newest <= run.date);
+    let done = tickets::keep(context, &found, &known, is_newest).await?;
     let count = |kind| done.changed.iter().filter(|(_, change)| *change == kind).count();
     let output = Output::Findings {
         findings: key,

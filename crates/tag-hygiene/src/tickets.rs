@@ -19,8 +19,8 @@ pub(crate) struct Kept {
     pub changed: Vec<(String, ChangeKind)>,
 }
 
-/// Opens, updates and closes.
-pub(crate) async fn keep(context: &Context, found: &Findings, known: &Known) -> Result<Kept, Error> {
+/// Opens, updates and closes; with `may_change` false only says what is open.
+pub(crate) async fn keep(context: &Context, found: &Findings, known: &Known, may_change: bool) -> Result<Kept, Error> {
     let mut last = last_tickets(context).await?;
     let findings: BTreeMap<(String, String), &AccountFinding> =
         found.accounts.iter().map(|finding| ((finding.account_id.clone(), finding.currency.clone()), finding)).collect();
@@ -29,7 +29,8 @@ pub(crate) async fn keep(context: &Context, found: &Findings, known: &Known) -> 
     for account in accounts {
         let finding = findings.get(&account).copied();
         let owner = finding.map_or("", |finding| unit_owner(known, &finding.main_unit));
-        if let Some(change) = next_ticket(found.date, last.get(&account), finding, owner, &known.settings) {
+        let change = next_ticket(found.date, last.get(&account), finding, owner, &known.settings).filter(|_| may_change);
+        if let Some(change) = change {
             send(context, found.date, &change).await?;
             let key = key_of(&change.ticket);
             context.work.put(&key, &json(&change.ticket)?).await?;
