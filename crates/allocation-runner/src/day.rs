@@ -48,11 +48,16 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
 
 pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {
     let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
-    let Some(warnings) = queries::poll(context, &started).await? else {
+    let polled = queries::poll(context, &started).await;
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
+    if let Some(file) = changed(context, &located).await? {
+        // Whatever the query said, it was of files that are gone: the gate has to find the bill again.
+        let awaited = vec![format!("the bill: `{file}` was delivered anew while it was read")];
+        return Ok(Output::Day { state: State::Waiting, awaited });
+    }
+    let Some(warnings) = polled? else {
         return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
     };
-    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
-    unchanged(context, &located).await?;
     let taxonomy = taxonomy(context, run).await?;
     let mut bill = Vec::new();
     let mut lines = BTreeMap::new();
@@ -73,15 +78,15 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
     Ok(Output::Day { state: State::Succeeded, awaited: Vec::new() })
 }
 
-/// The files are those that were found, to the version.
-async fn unchanged(context: &Context, located: &Located) -> Result<(), Error> {
+/// A file that is not the one that was found any more, to the version.
+async fn changed(context: &Context, located: &Located) -> Result<Option<String>, Error> {
     for file in &located.files {
         let now = context.bill.head(&file.key).await?;
         if now.is_none_or(|entry| entry.version != file.version) {
-            return Err(Error::BillChanged(format!("`{}` was delivered anew while it was read: run again", file.key)));
+            return Ok(Some(file.key.clone()));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The bill as a run of a date sees it.

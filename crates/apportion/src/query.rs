@@ -129,8 +129,9 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
         organization: None,
         attempt: 1,
     };
-    let located = reconciliation_gate::handle(&context, Event::Day { run }).await.map_err(Failure::bad_input)?;
-    if let Output::Located { ready: false, awaited, .. } = located {
+    let located =
+        reconciliation_gate::handle(&context, Event::Day { run, polls: 0, most_polls: 1 }).await.map_err(Failure::bad_input)?;
+    if let Output::Day { ready: false, awaited, .. } = located {
         return Err(Failure::new(NOT_READY, format!("the bill is not complete; awaited: {}", awaited.join("; "))));
     }
     let bytes = work.get("staging/bill.json").await.map_err(Failure::other)?;

@@ -107,7 +107,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, self.threads).map_err(failed)?;
+        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads).map_err(failed)?;
         let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
         let rows = batches.flat_map(move |batch| {
