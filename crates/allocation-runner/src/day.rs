@@ -9,8 +9,7 @@ use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, Restated, 
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{catalogue, daily};
-use apportion_output::{day_rows_csv, read_day_rows_csv, sha256_hex};
-use apportion_store::PutOutcome;
+use apportion_output::{day_rows_csv, read_day_rows_csv};
 use std::collections::BTreeMap;
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -49,11 +48,16 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
 
 pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {
     let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
-    let Some(warnings) = queries::poll(context, &started).await? else {
+    let polled = queries::poll(context, &started).await;
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
+    if let Some(file) = changed(context, &located).await? {
+        // Whatever the query said, it was of files that are gone: the gate has to find the bill again.
+        let awaited = vec![format!("the bill: `{file}` was delivered anew while it was read")];
+        return Ok(Output::Day { state: State::Waiting, awaited });
+    }
+    let Some(warnings) = polled? else {
         return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
     };
-    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
-    unchanged(context, &located).await?;
     let taxonomy = taxonomy(context, run).await?;
     let mut bill = Vec::new();
     let mut lines = BTreeMap::new();
@@ -74,15 +78,15 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
     Ok(Output::Day { state: State::Succeeded, awaited: Vec::new() })
 }
 
-/// The files are those that were found, to the version.
-async fn unchanged(context: &Context, located: &Located) -> Result<(), Error> {
+/// A file that is not the one that was found any more, to the version.
+async fn changed(context: &Context, located: &Located) -> Result<Option<String>, Error> {
     for file in &located.files {
         let now = context.bill.head(&file.key).await?;
         if now.is_none_or(|entry| entry.version != file.version) {
-            return Err(Error::BillChanged(format!("`{}` was delivered anew while it was read: run again", file.key)));
+            return Ok(Some(file.key.clone()));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The bill as a run of a date sees it.
@@ -185,34 +189,15 @@ async fn keep(
     rows: &[DayRow],
 ) -> Result<(HistoryFile, Vec<Restated>), Error> {
     let bytes = day_rows_csv(names, rows).map_err(staging)?;
-    let digest = sha256_hex(&bytes);
     let files = kept(context, &HistoryFile::prefix(period)).await?;
-    let mut own: Vec<HistoryFile> = files.iter().copied().filter(|file| file.date == run.date).collect();
-    if own.is_empty()
-        && period < run.date.period()
-        && let Some(file) = newest(&files, run.date)
-        && context.work.digest(&file.key(), None).await?.sha256 == digest
+    if period < run.date.period()
+        && let Some(file) = newest(&files, run.date).filter(|file| file.date < run.date)
+        && context.work.get(&file.key()).await? == bytes
     {
         return Ok((file, Vec::new()));
     }
-    let mut file = None;
-    if let Some(last) = own.last()
-        && context.work.digest(&last.key(), None).await?.sha256 == digest
-    {
-        file = own.pop();
-    }
-    let mut version = own.last().map_or(1, |last| last.version + 1);
-    let file = match file {
-        Some(file) => file,
-        None => loop {
-            let file = HistoryFile { period, date: run.date, version };
-            // Another run of the same date may be writing: its version stays, this one gets the next.
-            if context.work.put_once(&file.key(), &bytes).await? == PutOutcome::Created {
-                break file;
-            }
-            version += 1;
-        },
-    };
+    let key = context.work.put_version(&format!("{}{}", HistoryFile::prefix(period), run.date), "csv", &bytes).await?;
+    let file = HistoryFile::of_key(&key).ok_or_else(|| Error::Staging(format!("`{key}` is no name of a kept file")))?;
     let Some(before) = newest(&files.into_iter().filter(|other| *other < file).collect::<Vec<_>>(), run.date) else {
         return Ok((file, Vec::new()));
     };

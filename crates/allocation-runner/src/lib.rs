@@ -60,7 +60,7 @@ pub enum Output {
 pub enum State {
     Running,
     Succeeded,
-    /// The bill is there and has no line of the day yet.
+    /// The bill has no line of the day yet, or was delivered anew while it was read: find it again later.
     Waiting,
 }
 
@@ -71,9 +71,6 @@ pub enum Error {
     BadBill(String),
     #[error("{0}")]
     BadConfiguration(String),
-    /// The bill was delivered anew while it was read: try again.
-    #[error("{0}")]
-    BillChanged(String),
     #[error("{0}")]
     QueryFailed(String),
     #[error("{0}")]
@@ -93,7 +90,6 @@ impl Error {
         match self {
             Error::BadBill(_) => "BadBill",
             Error::BadConfiguration(_) => "BadConfiguration",
-            Error::BillChanged(_) => "BillChanged",
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
             Error::Store(error) => error.name(),

@@ -44,6 +44,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
             name: format!("{}-{}", query.name, format.as_str()),
             sql,
             tables: vec![Table { name: "bill".to_owned(), format, files: paths, report_repeats: query.report_repeats }],
+            lookups: Vec::new(),
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;
         started.push(Started { format: format.as_str().to_owned(), execution: execution.0, token });

@@ -85,7 +85,7 @@ async fn files_of(bill: &Path) -> Result<(BillFormat, Vec<PathBuf>), Failure> {
 }
 
 /// The latest period that an export holds; any month will do for plain files, which are taken whole.
-async fn latest_period(store: &Store) -> Result<Period, Failure> {
+pub async fn latest_period(store: &Store) -> Result<Period, Failure> {
     let mut latest: Option<Period> = None;
     for entry in store.list("").await.map_err(Failure::bad_input)? {
         for part in entry.key.split('/') {

@@ -17,6 +17,7 @@ pub struct LocalFunctions {
     gate: GateContext,
     runner: RunnerContext,
     mapper: ou_mapper::Context,
+    hygiene: tag_hygiene::Context,
     renderer: statement_renderer::Context,
     publisher: Option<publish::Context>,
 }
@@ -45,10 +46,16 @@ impl LocalFunctions {
                 bill: places.bill.clone(),
                 work: places.work.clone(),
                 closes: places.closes.clone(),
-                engine,
+                engine: Arc::clone(&engine),
                 template_digest: template.digest(),
             },
             mapper: ou_mapper::Context { work: places.work.clone() },
+            hygiene: tag_hygiene::Context {
+                bill: places.bill.clone(),
+                work: places.work.clone(),
+                findings: tag_hygiene::FindingStore::Directory(places.work.clone()),
+                engine,
+            },
             renderer: statement_renderer::Context::new(places.work.clone(), places.closes.clone(), template)?,
             publisher,
         })
@@ -66,6 +73,7 @@ impl Invoker for LocalFunctions {
             "allocation_runner" => {
                 call(payload, |event| allocation_runner::handle(&self.runner, event), allocation_runner::Error::name).await
             }
+            "tag_hygiene" => call(payload, |event| tag_hygiene::handle(&self.hygiene, event), tag_hygiene::Error::name).await,
             "statement_renderer" => {
                 call(payload, |event| statement_renderer::handle(&self.renderer, event), statement_renderer::Error::name).await
             }

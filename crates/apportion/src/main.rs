@@ -5,14 +5,18 @@ mod close;
 mod day_tests;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod hygiene_tests;
 mod init;
 mod init_bill;
 mod local;
+mod query;
 mod rederive;
 mod render;
 mod report;
 mod sample;
 mod status;
+mod suggestions;
 mod verify;
 mod walker;
 
@@ -60,6 +64,11 @@ enum Command {
     /// Checks or upgrades a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Runs a view over a bill and prints a table or CSV; without a name, lists the views.
+    Query(query::QueryArguments),
+    /// Lists, accepts or rejects suggested owners of untagged resources.
+    #[command(subcommand)]
+    Suggestions(suggestions::SuggestionsCommand),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -250,6 +259,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Status(arguments) => run_status(arguments).await,
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
+        Command::Query(arguments) => print(&query::run(&arguments).await?).map(|()| 0),
+        Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
     }
 }
@@ -373,6 +384,7 @@ fn run_config(command: ConfigCommand) -> Result<u8, Failure> {
     let text = match command {
         ConfigCommand::Check { config, period } => {
             let loaded = apportion_config::load(&config, period).map_err(Failure::bad_input)?;
+            apportion_config::load_for_day(&config, period).map_err(Failure::bad_input)?;
             apportion_config::check(&loaded, period).to_string()
         }
         ConfigCommand::Upgrade { config } => apportion_config::upgrade(&config).map_err(Failure::bad_input)?.to_string(),

@@ -22,6 +22,39 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// How a column of a table stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    /// Amounts and counts.
+    Right,
+}
+
+/// A table for a terminal: headings, then rows, every text made printable.
+pub fn table(headings: &[String], align: &[Align], rows: &[Vec<String>]) -> String {
+    let printed = |row: &[String]| row.iter().map(|cell| printable(cell)).collect::<Vec<String>>();
+    let lines: Vec<Vec<String>> = std::iter::once(printed(headings)).chain(rows.iter().map(|row| printed(row))).collect();
+    let mut widths = vec![0; headings.len()];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in lines {
+        let mut row = String::new();
+        for ((cell, width), align) in line.iter().zip(&widths).zip(align) {
+            let pad = " ".repeat(width - cell.chars().count());
+            match align {
+                Align::Left => row.push_str(&format!("{cell}{pad}  ")),
+                Align::Right => row.push_str(&format!("{pad}{cell}  ")),
+            }
+        }
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text
+}
+
 /// The reconciliation of a close and where things lie.
 pub fn summary(summary: &Summary) -> String {
     let report = &summary.reconciliation;
@@ -54,7 +87,7 @@ pub fn summary(summary: &Summary) -> String {
 
 fn invoices(text: &mut String, report: &Reconciliation) {
     let headings = ["invoice", "issuer", "bill", "invoice total", "difference", "tolerance", "ledger", ""];
-    let rows: Vec<[String; 8]> = report.invoices.iter().map(|line| invoice_cells(line, &report.currency)).collect();
+    let mut rows: Vec<Vec<String>> = report.invoices.iter().map(|line| invoice_cells(line, &report.currency).into()).collect();
     let total = [
         "all".to_owned(),
         String::new(),
@@ -65,8 +98,12 @@ fn invoices(text: &mut String, report: &Reconciliation) {
         cents(report.totals.ledger_cents, &report.currency),
         if report.passed { "ok" } else { "FAILS" }.to_owned(),
     ];
-    let headings = headings.map(str::to_owned);
-    table(text, &headings, rows.iter().chain([&total]));
+    rows.push(total.into());
+    let mut align = [Align::Right; 8];
+    (align[0], align[1], align[7]) = (Align::Left, Align::Left, Align::Left);
+    for line in table(&headings.map(str::to_owned), &align, &rows).lines() {
+        let _ = writeln!(text, "  {line}");
+    }
 }
 
 fn invoice_cells(line: &InvoiceLine, currency: &str) -> [String; 8] {
@@ -89,26 +126,6 @@ pub fn shown(money: Money) -> String {
     let cut = text.trim_end_matches('0');
     let decimals = cut.len() - cut.find('.').map_or(0, |at| at + 1);
     if decimals >= 2 { cut.to_owned() } else { text[..text.len() - 10].to_owned() }
-}
-
-fn table<'a>(text: &mut String, headings: &'a [String; 8], rows: impl Iterator<Item = &'a [String; 8]> + Clone) {
-    let mut widths = [0; 8];
-    for row in rows.clone().chain([headings]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for row in [headings].into_iter().chain(rows) {
-        let mut line = String::from("  ");
-        for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let pad = " ".repeat(width - cell.chars().count());
-            match index {
-                0 | 1 | 7 => line.push_str(&format!("{cell}{pad}  ")),
-                _ => line.push_str(&format!("{pad}{cell}  ")),
-            }
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
 }
 
 fn notes(text: &mut String, report: &Reconciliation) {

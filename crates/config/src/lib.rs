@@ -9,6 +9,7 @@ mod cascade;
 mod check;
 mod drivers;
 mod error;
+mod hygiene;
 mod pools;
 mod raw;
 mod rules;
@@ -19,6 +20,7 @@ mod units;
 pub use check::{Check, check};
 pub use drivers::HEADCOUNT;
 pub use error::{ConfigError, Problem};
+pub use hygiene::{HYGIENE, hygiene};
 pub use rules::UNTAGGED_VALUE;
 pub use taxonomy::column_key;
 pub use text::{LONGEST_ID, LONGEST_NAME, collision_form, name_fault, unit_id_fault};
@@ -38,6 +40,8 @@ pub const VERSION: i64 = 1;
 /// Files that every configuration has, and those that it may have.
 const NEEDED: [&str; 3] = ["taxonomy.toml", "units.toml", "rules.toml"];
 const OPTIONAL: [&str; 2] = ["budgets.csv", "mail.toml"];
+/// Files that only the daily run reads: no part of a close, nor of its digest.
+const DAILY: [&str; 1] = [HYGIENE];
 
 /// A configuration that holds, with what it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +146,7 @@ pub fn load_files(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<L
 /// The first fault found, with file and line.
 pub fn load_for_day(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
     check_folder(dir)?;
-    let names = NEEDED.iter().chain(&OPTIONAL).map(|name| (*name).to_owned());
+    let names = NEEDED.iter().chain(&OPTIONAL).chain(&DAILY).map(|name| (*name).to_owned());
     load_files_for_day(&read_present(dir, names)?, period)
 }
 
@@ -151,11 +155,24 @@ pub fn load_for_day(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// The first fault found, with file and line.
 pub fn load_files_for_day(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<Loaded, ConfigError> {
-    let is_wanted = |name: &str| NEEDED.contains(&name) || OPTIONAL.contains(&name);
+    let is_wanted = |name: &str| NEEDED.contains(&name) || OPTIONAL.contains(&name) || DAILY.contains(&name);
     let wanted = files.iter().filter(|(name, _)| is_wanted(name));
     let files: Vec<(String, Vec<u8>)> = wanted.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let configuration = read(&files, period, Drivers::Left)?;
+    hygiene(&files)?;
     Ok(Loaded { configuration, digest: digest(&files), files })
+}
+
+/// The taxonomy alone, with the units' spellings, of no month in particular.
+///
+/// # Errors
+/// The first fault found in `units.toml` or `taxonomy.toml`, with file and line.
+pub fn load_taxonomy(dir: &Path) -> Result<apportion_core::tags::Taxonomy, ConfigError> {
+    check_folder(dir)?;
+    let files: Vec<(String, Vec<u8>)> = read_present(dir, NEEDED.iter().map(|name| (*name).to_owned()))?.into_iter().collect();
+    let units_source = source(&files, "units.toml")?;
+    let units = units::read(&units_source)?;
+    taxonomy::read(&source(&files, "taxonomy.toml")?, &units, &units_source)
 }
 
 /// Whether the numbers behind headcount and usage keys are read and must be there.

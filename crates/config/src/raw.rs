@@ -73,6 +73,36 @@ pub struct UnitTable {
     pub also: Vec<Text>,
 }
 
+/// `hygiene.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HygieneFile {
+    #[serde(rename = "version")]
+    pub _version: i64,
+    pub window_days: Option<Spanned<i64>>,
+    pub threshold_percent: Option<Text>,
+    pub minimum_amount: Option<Text>,
+    pub due_days: Option<Spanned<i64>>,
+    pub assignment_group: Option<Text>,
+    pub owner: Option<Text>,
+    #[serde(default)]
+    pub untaggable_services: Vec<Text>,
+    pub name_keys: Option<Spanned<KeysTable>>,
+    pub parent_keys: Option<Spanned<KeysTable>>,
+    pub minimum_confidence_percent: Option<Text>,
+    #[serde(default)]
+    pub account: Vec<Spanned<HygieneAccount>>,
+}
+
+/// `[[account]]` of `hygiene.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HygieneAccount {
+    pub id: Text,
+    pub threshold_percent: Option<Text>,
+    pub owner: Option<Text>,
+}
+
 /// `rules.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

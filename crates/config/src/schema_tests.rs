@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::raw::{
-    CloseTable, DimensionTable, FallbackTable, KeysTable, PoolTable, RuleTable, RulesFile, SpecialTable, TaxonomyFile, UnitTable,
-    UnitsFile, WhenTable,
+    CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, PoolTable, RuleTable, RulesFile,
+    SpecialTable, TaxonomyFile, UnitTable, UnitsFile, WhenTable,
 };
 use apportion_core::model::SPECIAL;
 use serde::de::DeserializeOwned;
@@ -35,13 +35,16 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn schemas_and_reader_know_the_same_keys() {
-    let (taxonomy, units, rules) = (schema("taxonomy"), schema("units"), schema("rules"));
+    let (taxonomy, units, rules, hygiene) = (schema("taxonomy"), schema("units"), schema("rules"), schema("hygiene"));
     for (schema, pointer, keys) in [
         (&taxonomy, "", keys_of::<TaxonomyFile>()),
         (&taxonomy, "/$defs/dimension", keys_of::<DimensionTable>()),
         (&taxonomy, "/$defs/keys", keys_of::<KeysTable>()),
         (&units, "", keys_of::<UnitsFile>()),
         (&units, "/$defs/unit", keys_of::<UnitTable>()),
+        (&hygiene, "", keys_of::<HygieneFile>()),
+        (&hygiene, "/$defs/account", keys_of::<HygieneAccount>()),
+        (&hygiene, "/$defs/keys", keys_of::<KeysTable>()),
         (&rules, "", keys_of::<RulesFile>()),
         (&rules, "/$defs/close", keys_of::<CloseTable>()),
         (&rules, "/$defs/rule", keys_of::<RuleTable>()),
@@ -58,7 +61,7 @@ fn schemas_and_reader_know_the_same_keys() {
 
 #[test]
 fn the_sample_configuration_is_valid_by_the_schemas() {
-    for name in ["taxonomy", "units", "rules"] {
+    for name in ["taxonomy", "units", "rules", "hygiene"] {
         let text = std::fs::read_to_string(root().join(format!("{name}.toml"))).unwrap();
         let value: Value = toml::from_str(&text).unwrap();
         let schema = schema(name);

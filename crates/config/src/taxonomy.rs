@@ -1,7 +1,7 @@
 //! `taxonomy.toml`: which tag keys name a dimension, and which spellings of a value are meant.
 
 use crate::error::{ConfigError, Source};
-use crate::raw::{DimensionTable, TaxonomyFile, Text};
+use crate::raw::{DimensionTable, KeysTable, TaxonomyFile, Text};
 use crate::text;
 use crate::units::Units;
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy, trim};
@@ -52,6 +52,16 @@ pub(crate) fn read(source: &Source, units: &Units, units_source: &Source) -> Res
     Ok(Taxonomy { owner: file.owner.into_inner(), dimensions })
 }
 
+/// The keys of each tag column, in the order of the columns.
+pub(crate) fn chains(keys: &KeysTable) -> [(TagColumn, &Vec<Text>); 4] {
+    [
+        (TagColumn::Cur2ResourceTags, &keys.cur2_resource_tags),
+        (TagColumn::Cur2Tags, &keys.cur2_tags),
+        (TagColumn::Cur2CostCategory, &keys.cur2_cost_category),
+        (TagColumn::FocusTags, &keys.focus_tags),
+    ]
+}
+
 fn dimension(
     source: &Source,
     table: &DimensionTable,
@@ -60,12 +70,7 @@ fn dimension(
 ) -> Result<Dimension, ConfigError> {
     let keys = table.keys.get_ref();
     let mut aliases = BTreeMap::new();
-    for (column, chain) in [
-        (TagColumn::Cur2ResourceTags, &keys.cur2_resource_tags),
-        (TagColumn::Cur2Tags, &keys.cur2_tags),
-        (TagColumn::Cur2CostCategory, &keys.cur2_cost_category),
-        (TagColumn::FocusTags, &keys.focus_tags),
-    ] {
+    for (column, chain) in chains(keys) {
         for key in chain {
             claim(source, table, column, key, claimed)?;
         }

@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let taxonomy = taxonomy();
     let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
     let table = Table { name: "bill".to_owned(), format: BillFormat::Cur2, files: files.clone(), report_repeats: false };
-    let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table] };
+    let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
     let engine = EmbeddedEngine::new();
     let started = Instant::now();
     let (rows, groups, cash) = match mode.as_str() {

@@ -6,11 +6,13 @@ use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
 use crate::unordered::ForgetOrder;
 use crate::{functions, rows};
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement};
+use apportion_core::hygiene::TagKeys;
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, RowStream, Statement, Table};
 use async_trait::async_trait;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
@@ -82,7 +84,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, 1).map_err(failed)?;
+        let (context, _) = context(&open(statement)?, &statement.lookups, 1).map_err(failed)?;
         let plan = context.sql(&statement.sql).await.and_then(|frame| frame.into_optimized_plan()).map_err(failed)?;
         let mut columns = Vec::new();
         plan.apply(|node| {
@@ -105,7 +107,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, self.threads).map_err(failed)?;
+        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads).map_err(failed)?;
         let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
         let rows = batches.flat_map(move |batch| {
@@ -151,7 +153,11 @@ impl Drop for EmbeddedEngine {
 }
 
 /// A context with our functions and the statement's tables.
-fn context(sources: &[(String, Arc<Source>)], threads: usize) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
+fn context(
+    sources: &[(String, Arc<Source>)],
+    lookups: &[Lookup],
+    threads: usize,
+) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
     // A group may come as late as the last row: skipping the first aggregation never pays here.
     config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
@@ -168,7 +174,23 @@ fn context(sources: &[(String, Arc<Source>)], threads: usize) -> Result<(Session
         let table = BillTable { source: Arc::clone(source), counters: Arc::clone(&counters) };
         context.register_table(name.as_str(), Arc::new(table))?;
     }
+    for lookup in lookups {
+        context.register_table(lookup.name.as_str(), Arc::new(small_table(lookup)?))?;
+    }
     Ok((context, counters))
+}
+
+/// A small table, held in memory. An unquoted name in SQL is one in small letters.
+fn small_table(lookup: &Lookup) -> Result<MemTable, DataFusionError> {
+    let field = |name: &String| Field::new(name.to_lowercase(), DataType::Utf8View, false);
+    let schema: SchemaRef = Arc::new(Schema::new(lookup.columns.iter().map(field).collect::<Vec<Field>>()));
+    let column = |index: usize| -> ArrayRef {
+        let cells = lookup.rows.iter().map(|row| row.get(index).map_or("", String::as_str));
+        Arc::new(StringViewArray::from_iter_values(cells))
+    };
+    let columns = (0..lookup.columns.len()).map(column).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+    MemTable::try_new(schema, vec![vec![batch]])
 }
 
 /// Opens every file that a statement reads.
@@ -180,7 +202,7 @@ fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> 
 async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
     let sources = open(&statement).map_err(|error| (FailureClass::Bill, error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
-    let (context, counters) = context(&sources, threads).map_err(failed)?;
+    let (context, counters) = context(&sources, &statement.lookups, threads).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
     let stream = frame.execute_stream().await.map_err(failed)?;
     let schema = stream.schema();
@@ -255,5 +277,15 @@ impl QueryEngine for EmbeddedEngine {
             }
             Some(_) => Err(EngineError::NotFinished(id.0.clone())),
         }
+    }
+
+    async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
+        let bill = bill.clone();
+        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.files, bill.format).await });
+        let broken = |error: tokio::task::JoinError| EngineError::Failed {
+            class: FailureClass::Internal,
+            message: format!("the engine broke off: {error}"),
+        };
+        task.await.map_err(broken)?
     }
 }

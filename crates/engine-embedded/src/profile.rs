@@ -6,6 +6,7 @@
 use crate::decimal::{from_double, wide_to_money};
 use crate::error::{BillError, Place};
 use crate::read::{Source, Wanted, dictionary, format_millis};
+use apportion_core::hygiene::{TagKey, TagKeys, TagValue};
 use apportion_core::money::Money;
 use apportion_core::tags::{TagColumn, trim};
 use apportion_engine::profile::{AccountProfile, BillProfile, MOST_VALUES, TagKeyProfile, TagValueProfile};
@@ -209,6 +210,20 @@ fn tag_key(column: TagColumn, key: String, values: HashMap<String, Weight>) -> T
     sorted.truncate(MOST_VALUES);
     let value = |(value, weight): (String, Weight)| TagValueProfile { value, magnitude: weight.magnitude, rows: weight.rows };
     TagKeyProfile { column, key, magnitude, values: sorted.into_iter().map(value).collect(), values_left_out }
+}
+
+/// The tag keys of a bill's files of one format, and the tag columns that the format has.
+pub(crate) async fn tag_keys(files: &[PathBuf], format: BillFormat) -> Result<TagKeys, EngineError> {
+    let value = |value: TagValueProfile| TagValue { value: value.value, magnitude: value.magnitude, rows: value.rows };
+    let key = |key: TagKeyProfile| TagKey {
+        column: key.column,
+        key: key.key,
+        magnitude: key.magnitude,
+        values: key.values.into_iter().map(value).collect(),
+    };
+    let keys = profile(files, format).await?.tag_keys.into_iter().map(key).collect();
+    let columns = TAG_COLUMNS.into_iter().filter(|column| catalogue::map_column(*column, format).is_some()).collect();
+    Ok(TagKeys { keys, columns })
 }
 
 /// Scans a bill's files of one format on all cores; the same for every order of files and lines.

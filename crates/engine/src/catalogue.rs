@@ -8,6 +8,7 @@
 //! | `{{tag_columns}}` | `, <alias chain> as tag_<dimension>` for each dimension |
 //! | `{{tag_names}}` | `, tag_<dimension>` for each dimension |
 //! | `{{owner_tag}}` | `tag_<dimension>` of the owning dimension, `''` without one |
+//! | `{{owner_folded}}` | the same in small letters where the dimension folds case |
 //! | `{{<parameter>}}` | a typed literal, quotes doubled |
 //!
 //! A name that is neither, and a parameter that is never used, is an error. Rendered text is not scanned again: a value that
@@ -26,6 +27,14 @@ pub const PROFILE: &str = include_str!("../../../sql/profile.sql");
 
 /// `sql/daily.sql`.
 pub const DAILY: &str = include_str!("../../../sql/daily.sql");
+/// `sql/family.sql`.
+pub const FAMILY: &str = include_str!("../../../sql/family.sql");
+/// `sql/hygiene/coverage.sql`.
+pub const COVERAGE: &str = include_str!("../../../sql/hygiene/coverage.sql");
+/// `sql/hygiene/conflicts.sql`.
+pub const CONFLICTS: &str = include_str!("../../../sql/hygiene/conflicts.sql");
+/// `sql/hygiene/resources.sql`.
+pub const RESOURCES: &str = include_str!("../../../sql/hygiene/resources.sql");
 
 /// `sql/bill_rows.sql`. Not among [`FILES`]: it makes no figure of a close, it only shows the lines behind one, so a change of it
 /// must not change a close's id.
@@ -51,6 +60,8 @@ pub enum Value {
     Integer(i64),
     Money(Money),
     Period(Period),
+    /// A column of `cost_line`, which only this program names.
+    Column(&'static str),
 }
 
 impl Value {
@@ -62,6 +73,7 @@ impl Value {
             Value::Integer(number) => format!("{number}"),
             Value::Money(money) => format!("cast('{money}' as decimal(38, 12))"),
             Value::Period(period) => quoted(&period.to_string()),
+            Value::Column(name) => (*name).to_owned(),
         }
     }
 }
@@ -192,10 +204,12 @@ fn expand<'a>(text: &str, scope: &Scope<'a>, used: &mut BTreeSet<&'a str>) -> Re
                     out.push_str(&format!(",\n    {name}"));
                 }
             }
-            "owner_tag" => match taxonomy.owner_index() {
-                Some(_) => out.push_str(&format!("tag_{}", taxonomy.owner)),
-                None => out.push_str("''"),
-            },
+            "owner_tag" => out.push_str(&owner_tag(taxonomy)),
+            "owner_folded" => {
+                let is_folded = taxonomy.owner_index().is_some_and(|index| taxonomy.dimensions[index].fold_case);
+                let column = owner_tag(taxonomy);
+                out.push_str(&if is_folded { format!("lower({column})") } else { column });
+            }
             _ => match parameters.get_key_value(name) {
                 Some((name, value)) => {
                     used.insert(name);
@@ -208,6 +222,11 @@ fn expand<'a>(text: &str, scope: &Scope<'a>, used: &mut BTreeSet<&'a str>) -> Re
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// The column of the owning dimension, `''` without one.
+fn owner_tag(taxonomy: &Taxonomy) -> String {
+    if taxonomy.owner_index().is_some() { format!("tag_{}", taxonomy.owner) } else { "''".to_owned() }
 }
 
 /// The first alias whose trimmed value is not empty, `''` if none: what `core::tags::Dimension::raw_value` does.

@@ -4,8 +4,10 @@
 //! of doubles Python's `decimal` (`Decimal(repr(x)).quantize(Decimal('1e-12'), ROUND_HALF_UP)`).
 
 use crate::catalogue::{self, Value};
-use crate::query::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, Row, Statement, Table};
+use crate::query::{EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, Statement, Table};
 use crate::schema::BillFormat;
+use crate::views;
+use apportion_core::bill::Family;
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use std::collections::BTreeMap;
 
@@ -17,6 +19,16 @@ AWS,AWS,INV-1,1,USD,2026-09-01T00:00:00Z,2026-09-30T00:00:00Z,Usage,0.2,0.3,Alph
 AWS,AWS,INV-1,1,USD,2026-09-01T00:00:00Z,2026-09-30T00:00:00Z,Tax,6.123E-7,6.123E-7,Beta,,,{}
 AWS,AWS,,1,USD,2026-09-01T00:00:00Z,2026-09-30T00:00:00Z,Credit,-0.0000000000005,-0.0000000000005,Beta,12,,
 ";
+
+/// Beside the bill: where its accounts sit.
+fn lookup() -> Lookup {
+    let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+    Lookup {
+        name: "account_ou_mapping".to_owned(),
+        columns: row(["AccountId", "OUPath"]),
+        rows: vec![row(["11", "Workloads/O'K \"=1\", ü"]), row(["12", ""]), row(["13", "Nobody here"])],
+    }
+}
 
 enum Expected {
     /// Rows, in any order.
@@ -156,6 +168,12 @@ fn text_cases() -> Vec<Case> {
             &[&["1", "ä"], &["2", "b"]],
         ),
         rows(
+            "text compares by code point, and with NULL not at all",
+            "select n from (values (1, '2026-09-01'), (2, '2026-09-02'), (3, 'B'), (4, 'a'), (5, null)) as t (n, x) \
+             where not (x < '2026-09-02') and not (x > 'Z')",
+            &[&["2"], &["3"]],
+        ),
+        rows(
             "like and in",
             "select n from (values (1, 'ComputeSavingsPlans'), (2, 'SavingsPlansX'), (3, 'Tax')) as t (n, x) \
              where x like '%SavingsPlans' or x in ('Tax', 'Credit')",
@@ -197,6 +215,24 @@ fn bill_cases() -> Vec<Case> {
             "select ChargeCategory, sum(cast(BilledCost as decimal(38, 12))) as s from bill group by ChargeCategory",
             &[&["Usage", "0.300000000000"], &["Tax", "0.000000612300"], &["Credit", "-0.000000000001"]],
         ),
+        rows(
+            "a left join with a small table keeps lines that it lacks, and each once",
+            "select coalesce(account_ou_mapping.OUPath, '<null>') as ou, count(*) as n, sum(cast(bill.BilledCost as decimal(38, 12))) as s \
+             from bill left join account_ou_mapping on account_ou_mapping.AccountId = bill.SubAccountId \
+             group by coalesce(account_ou_mapping.OUPath, '<null>')",
+            &[
+                &["Workloads/O'K \"=1\", ü", "2", "0.300000000000"],
+                &["", "1", "-0.000000000001"],
+                &["<null>", "1", "0.000000612300"],
+            ],
+        ),
+        rows(
+            "rows are numbered within a group, in the order asked for",
+            "select g, n, row_number() over (partition by g order by x desc, n) as place \
+             from (values ('a', 1, 5), ('a', 2, 7), ('a', 3, 5), ('b', 4, 1)) as t (g, n, x)",
+            &[&["a", "2", "1"], &["a", "1", "2"], &["a", "3", "3"], &["b", "4", "1"]],
+        ),
+        rows("letters become small", "select lower('CC-1010 ÄÖ') as l", &[&["cc-1010 äö"]]),
         fails("an unknown column is the statement's fault", "select nothing_of_the_kind from bill"),
         fails("so is text that is no SQL", "selekt 1"),
     ]
@@ -207,7 +243,12 @@ const PAYLOADS: [&str; 6] =
     ["o'k", "'; drop table bill; --", "a\"b\\", "line\nbreak", "{{period}} $1 ? %s", "/* \u{202e}x */ ''"];
 
 async fn execute(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str) -> Result<Poll, EngineError> {
-    let statement = Statement { name: "conformance".to_owned(), sql: sql.to_owned(), tables: vec![table.clone()] };
+    let statement = Statement {
+        name: "conformance".to_owned(),
+        sql: sql.to_owned(),
+        tables: vec![table.clone()],
+        lookups: vec![lookup(), views::owner_spelling(&teams())],
+    };
     let id = engine.start(&statement, token).await?;
     loop {
         match engine.poll(&id).await? {
@@ -218,12 +259,22 @@ async fn execute(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str
 }
 
 async fn fetch(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str) -> Result<Vec<Row>, EngineError> {
+    let (_, mut rows) = fetch_ordered(engine, table, sql, token).await?;
+    rows.sort();
+    Ok(rows)
+}
+
+/// Header and rows in the order in which the engine gives them.
+async fn fetch_ordered(
+    engine: &dyn QueryEngine,
+    table: &Table,
+    sql: &str,
+    token: &str,
+) -> Result<(Vec<String>, Vec<Row>), EngineError> {
     if let Poll::Failed { class, message } = execute(engine, table, sql, token).await? {
         return Err(EngineError::Failed { class, message });
     }
-    let (_, mut rows) = engine.rows(&ExecutionId(token.to_owned())).await?.collect().await?;
-    rows.sort();
-    Ok(rows)
+    engine.rows(&ExecutionId(token.to_owned())).await?.collect().await
 }
 
 /// Runs everything; each failure is one sentence. `table` names [`BILL`]. Tokens begin with `prefix`, so that an engine
@@ -274,7 +325,8 @@ async fn literals(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<
 
 async fn tokens(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<String> {
     let mut failures = Vec::new();
-    let statement = |sql: &str| Statement { name: "token".to_owned(), sql: sql.to_owned(), tables: vec![table.clone()] };
+    let statement =
+        |sql: &str| Statement { name: "token".to_owned(), sql: sql.to_owned(), tables: vec![table.clone()], lookups: vec![] };
     for (kind, sql) in [("good", "select 1 as a"), ("failing", "select nothing_of_the_kind from bill")] {
         let token = format!("{prefix}-token-{kind}");
         let first = engine.start(&statement(sql), &token).await;
@@ -292,30 +344,111 @@ async fn tokens(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<St
     failures
 }
 
-/// Every statement of the catalogue plans and runs, and the alias chains of the rollup give core's values.
-async fn every_file(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<String> {
-    let mut failures = Vec::new();
-    let dimension = |name: &str, keys: &[&str]| Dimension {
+/// Two teams, of which the bill names one; no blanks in spellings.
+fn teams() -> Taxonomy {
+    let dimension = |name: &str, keys: &[&str], values: &[&str]| Dimension {
         name: name.to_owned(),
         mandatory: false,
         aliases: BTreeMap::from([(TagColumn::FocusTags, keys.iter().map(|key| (*key).to_owned()).collect())]),
-        fold_case: false,
-        canonical: vec![],
+        fold_case: true,
+        canonical: values.iter().map(|value| (*value).to_owned()).collect(),
         value_aliases: BTreeMap::new(),
     };
-    let taxonomy =
-        Taxonomy { owner: "team".to_owned(), dimensions: vec![dimension("team", &["Team", "Owner"]), dimension("none", &[])] };
-    for (path, text) in [("rollup.sql", catalogue::ROLLUP), ("daily.sql", catalogue::DAILY), ("profile.sql", catalogue::PROFILE)]
-    {
-        let got = match catalogue::render(text, &taxonomy, table.format, &BTreeMap::new()) {
+    let dimensions = vec![dimension("team", &["Team", "Owner"], &["PAY", "Other"]), dimension("none", &[], &[])];
+    Taxonomy { owner: "team".to_owned(), dimensions }
+}
+
+/// What each view gives for [`BILL`], in order, cells joined by `|`: by hand.
+fn expected_of(view: &str) -> &'static [&'static str] {
+    match view {
+        "spend_by_account" => &[
+            "2026-09|11|two|USD|0.300000000000|0.400000000000|0.000000000000|2",
+            "2026-09|||USD|0.000000612300|0.000000612300|0.000000000000|1",
+            "2026-09|12||USD|-0.000000000001|-0.000000000001|0.000000000000|1",
+        ],
+        "payer_and_linked" => {
+            &["2026-09|1|payer|USD|0|0.000000612300|0.000000612300|1", "2026-09|1|linked|USD|2|0.299999999999|0.399999999999|3"]
+        }
+        "spend_by_ou" => &[
+            "2026-09|Workloads/O'K \"=1\", ü|USD|0.300000000000|0.400000000000|2",
+            "2026-09|__unknown__|USD|0.000000612300|0.000000612300|1",
+            "2026-09||USD|-0.000000000001|-0.000000000001|1",
+        ],
+        "spend_by_service" => &[
+            "2026-09|Alpha|USD|0.300000000000|0.400000000000|0.000000000000|2",
+            "2026-09|Beta|USD|0.000000612299|0.000000612299|0.000000000000|2",
+        ],
+        "spend_by_region" => &["2026-09||USD|0.300000612299|0.400000612299|0.000000000000|4"],
+        "trend_by_ou" => &[
+            "2026-09-01|Workloads/O'K \"=1\", ü|USD|0.100000000000|0.100000000000|1",
+            "2026-09-30||USD|-0.000000000001|-0.000000000001|1",
+            "2026-09-30|Workloads/O'K \"=1\", ü|USD|0.200000000000|0.300000000000|1",
+            "2026-09-30|__unknown__|USD|0.000000612300|0.000000612300|1",
+        ],
+        "top_accounts_by_ou" => &[
+            "2026-09||USD|1|12||-0.000000000001|-0.000000000001|1",
+            "2026-09|Workloads/O'K \"=1\", ü|USD|1|11|two|0.300000000000|0.400000000000|2",
+            "2026-09|__unknown__|USD|1|||0.000000612300|0.000000612300|1",
+        ],
+        "services_by_ou" => &[
+            "2026-09||Beta|USD|-0.000000000001|-0.000000000001|1",
+            "2026-09|Workloads/O'K \"=1\", ü|Alpha|USD|0.300000000000|0.400000000000|2",
+            "2026-09|__unknown__|Beta|USD|0.000000612300|0.000000612300|1",
+        ],
+        "daily_by_owner" => &[
+            "2026-09-01|PAY|USD|0.100000000000|0.100000000000|0|1|0|0",
+            "2026-09-30|__unknown__|USD|0.200000000000|0.300000000000|0|1|0|0",
+            "2026-09-30|__untagged__|USD|0.000000612299|0.000000612299|0|2|2|0",
+        ],
+        // No list price in this bill.
+        _ => &[],
+    }
+}
+
+/// Every statement of the catalogue plans and runs, and the alias chains of the rollup give core's values.
+async fn every_file(engine: &dyn QueryEngine, table: &Table, prefix: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    let taxonomy = teams();
+    let days = || {
+        let text = |day: &str| Value::Text(day.to_owned());
+        BTreeMap::from([("first_day".to_owned(), text("2026-09-01")), ("last_day".to_owned(), text("2026-09-29"))])
+    };
+    // Four lines that differ in tags, service or invoice; two invoice ids but one profile group; one line of the first 29 days, which
+    // names no resource.
+    for (path, text, parameters, expected) in [
+        ("rollup.sql", catalogue::ROLLUP, BTreeMap::new(), 4),
+        ("daily.sql", catalogue::DAILY, BTreeMap::new(), 4),
+        ("profile.sql", catalogue::PROFILE, BTreeMap::new(), 1),
+        ("family.sql", catalogue::FAMILY, BTreeMap::new(), 3),
+        ("hygiene/coverage.sql", catalogue::COVERAGE, days(), 1),
+        ("hygiene/conflicts.sql", catalogue::CONFLICTS, days(), 1),
+        ("hygiene/resources.sql", catalogue::RESOURCES, days(), 0),
+    ] {
+        let got = match catalogue::render(text, &taxonomy, table.format, &parameters) {
             Ok(sql) => fetch(engine, table, &sql, &format!("{prefix}-{path}")).await.map(|rows| rows.len()),
             Err(error) => Err(EngineError::Result { statement: path.to_owned(), what: error.to_string() }),
         };
-        // Four lines that differ in tags, service or invoice; two invoice ids but one profile group.
-        let expected = if path == "profile.sql" { 1 } else { 4 };
         if got != Ok(expected) {
             failures.push(format!("{path}: {got:?} rows instead of {expected}"));
         }
+    }
+    for view in views::VIEWS {
+        let got = match view.render(&taxonomy, table.format, Family::Unblended) {
+            Ok(sql) => fetch_ordered(engine, table, &sql, &format!("{prefix}-{}", view.name)).await,
+            Err(error) => Err(EngineError::Result { statement: view.name.to_owned(), what: error.to_string() }),
+        };
+        let cell =
+            |row: &Row| row.iter().map(|cell| cell.clone().unwrap_or_else(|| "<null>".to_owned())).collect::<Vec<_>>().join("|");
+        let got = got.map(|(header, rows)| (header, rows.iter().map(cell).collect::<Vec<String>>()));
+        let expected = expected_of(view.name);
+        match got {
+            Ok((header, rows)) if header == view.columns && rows == expected => {}
+            other => failures.push(format!("view {}: {other:?} instead of {expected:?}", view.name)),
+        }
+    }
+    let keys = engine.tag_keys(table).await.map(|tags| tags.keys.into_iter().map(|key| key.key).collect::<Vec<_>>());
+    if keys.as_ref().map(|keys| keys.iter().map(String::as_str).collect()) != Ok(vec!["Owner", "Team"]) {
+        failures.push(format!("the tag keys that have a value: {keys:?}"));
     }
     failures
 }

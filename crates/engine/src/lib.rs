@@ -8,9 +8,11 @@ pub mod catalogue;
 mod columns;
 pub mod conformance;
 pub mod daily;
+pub mod hygiene;
 pub mod profile;
 mod query;
 pub mod rollup;
 pub mod schema;
+pub mod views;
 
-pub use query::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, Row, RowStream, Statement, Table, run};
+pub use query::{EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, RowStream, Statement, Table, run};

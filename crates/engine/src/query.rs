@@ -1,6 +1,7 @@
 //! The trait that every engine implements, and what passes through it.
 
 use crate::schema::BillFormat;
+use apportion_core::hygiene::TagKeys;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -20,6 +21,17 @@ pub struct Table {
     pub report_repeats: bool,
 }
 
+/// A small table beside the bill, such as which account sits in which OU. An engine with tables of its own may read it from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// Name in the SQL: `account_ou_mapping`.
+    pub name: String,
+    /// Names compare without case, as those of a bill do.
+    pub columns: Vec<String>,
+    /// Text only, as wide as `columns`.
+    pub rows: Vec<Vec<String>>,
+}
+
 /// Rendered SQL and what it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -27,6 +39,7 @@ pub struct Statement {
     pub name: String,
     pub sql: String,
     pub tables: Vec<Table>,
+    pub lookups: Vec<Lookup>,
 }
 
 /// Handle of one execution.
@@ -144,6 +157,9 @@ pub trait QueryEngine: Send + Sync {
     async fn stop(&self, id: &ExecutionId) -> Result<(), EngineError>;
     /// The result of an execution that succeeded, as often as asked for.
     async fn rows(&self, id: &ExecutionId) -> Result<RowStream, EngineError>;
+    /// Every tag key of a bill with its values and the money on them, by the export's own columns. Listing keys takes `unnest` of a map,
+    /// which the shared subset of SQL lacks, so each engine does it in its own way.
+    async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError>;
 }
 
 /// Starts a statement, waits for it by polling every `poll_seconds`, and opens its result; a failed one is an error here.

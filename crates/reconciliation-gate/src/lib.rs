@@ -2,6 +2,7 @@
 //!
 //! Steps: `locate` and `freeze` (what the bill is, copied and hashed), `readiness` (ids final, invoices known, after the rollup),
 //! `reconcile` (the proof); `day` finds the bill of a daily run, `record` keeps how it went. Expected outcomes (not ready, does not reconcile) are outputs, not errors.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod freeze;
 mod invoices;

@@ -11,6 +11,7 @@ pub async fn check(store: &Store, prefix: &str) -> Result<(), String> {
     one_of_many_writers_wins(store, &format!("{prefix}race")).await?;
     put_same_compares_content(store, &format!("{prefix}same")).await?;
     put_replaces(store, &format!("{prefix}put")).await?;
+    put_version_numbers_other_contents(store, &format!("{prefix}numbered")).await?;
     listing_is_sorted_and_by_prefix(store, &format!("{prefix}list")).await?;
     odd_keys_work(store, &format!("{prefix}odd")).await?;
     bad_keys_are_refused(store).await?;
@@ -25,6 +26,25 @@ fn require(holds: bool, what: &str) -> Result<(), String> {
 
 fn good<T>(result: Result<T, StoreError>, what: &str) -> Result<T, String> {
     result.map_err(|error| format!("{what}: {error}"))
+}
+
+async fn put_version_numbers_other_contents(store: &Store, prefix: &str) -> Result<(), String> {
+    let stem = format!("{prefix}/2026-09-01");
+    // Neighbours that begin alike are other files.
+    for other in [format!("{stem}.x.csv"), format!("{stem}0.csv"), format!("{stem}.2.json"), format!("{stem}.02.csv")] {
+        good(store.put(&other, b"other").await, "put")?;
+    }
+    require(good(store.newest_version(&stem, "csv").await, "newest_version")?.is_none(), "neighbours are no version")?;
+    for (content, name) in [("a", ".csv"), ("a", ".csv"), ("b", ".2.csv"), ("b", ".2.csv"), ("a", ".3.csv")] {
+        let key = good(store.put_version(&stem, "csv", content.as_bytes()).await, "put_version")?;
+        require(key == format!("{stem}{name}"), "each other content has the next number")?;
+    }
+    for (number, name) in [("4", 4), ("10", 10)] {
+        good(store.put(&format!("{stem}.{number}.csv"), b"c").await, "put")?;
+        let newest = good(store.newest_version(&stem, "csv").await, "newest_version")?;
+        require(newest.is_some_and(|(found, _)| found == name), "the highest number is the newest")?;
+    }
+    require(good(store.get(&format!("{stem}.csv")).await, "get")? == b"a", "the first content stays")
 }
 
 async fn put_once_never_overwrites(store: &Store, prefix: &str) -> Result<(), String> {

@@ -112,6 +112,41 @@ impl Store {
         Ok(outcome)
     }
 
+    /// Writes `<stem>.<extension>`, or `<stem>.2.<extension>` and so on where that exists with other content: nothing is overwritten, and
+    /// the newest is the highest number. The same content as the newest is not written again. Gives the key.
+    pub async fn put_version(&self, stem: &str, extension: &str, bytes: &[u8]) -> Result<String, StoreError> {
+        let newest = self.newest_version(stem, extension).await?;
+        let mut number = 1;
+        if let Some((last, key)) = newest {
+            if self.get(&key).await? == bytes {
+                return Ok(key);
+            }
+            number = last + 1;
+        }
+        loop {
+            let key = version_key(stem, extension, number);
+            // Another writer's version stays; this one gets the next number.
+            if self.put_once(&key, bytes).await? == PutOutcome::Created {
+                return Ok(key);
+            }
+            number += 1;
+        }
+    }
+
+    /// Number and key of the newest file that [`Store::put_version`] wrote, `None` if there is none.
+    pub async fn newest_version(&self, stem: &str, extension: &str) -> Result<Option<(u32, String)>, StoreError> {
+        let mut newest: Option<(u32, String)> = None;
+        for entry in self.list(&format!("{stem}.")).await? {
+            let middle = entry.key[stem.len()..].strip_suffix(extension).unwrap_or_default();
+            let number = if middle == "." { Some(1) } else { middle.trim_matches('.').parse().ok() };
+            let Some(number) = number.filter(|number| version_key(stem, extension, *number) == entry.key) else { continue };
+            if newest.as_ref().is_none_or(|(last, _)| *last < number) {
+                newest = Some((number, entry.key));
+            }
+        }
+        Ok(newest)
+    }
+
     /// Writes or replaces a file, whole or not at all.
     pub async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         match self {
@@ -191,6 +226,10 @@ impl std::fmt::Display for Store {
             Store::Directory(directory) => write!(f, "{}", directory.root().display()),
         }
     }
+}
+
+fn version_key(stem: &str, extension: &str, number: u32) -> String {
+    if number == 1 { format!("{stem}.{extension}") } else { format!("{stem}.{number}.{extension}") }
 }
 
 pub(crate) fn finish_hex(hash: Sha256) -> String {

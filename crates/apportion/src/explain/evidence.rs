@@ -191,7 +191,7 @@ async fn run(
     };
     let files = files.iter().map(path).collect::<Result<_, _>>()?;
     let tables = vec![Table { name: "bill".to_owned(), format, files, report_repeats: false }];
-    let statement = Statement { name: format!("explain-{}", format.as_str()), sql, tables };
+    let statement = Statement { name: format!("explain-{}", format.as_str()), sql, tables, lookups: Vec::new() };
     engine.stream(&statement).await.map_err(engine_failure)
 }
 

@@ -135,6 +135,11 @@ fn counts(kind: Kind) -> bool {
     !matches!(kind, Kind::Tax | Kind::Credit | Kind::Refund)
 }
 
+/// The cost family of the window, by the rule of a close.
+pub fn window_family(rows: &[CoverageRow]) -> Family {
+    family_of(rows.iter().map(|row| (row.charge_type.as_str(), row.net_rows)))
+}
+
 /// Sums the window. Keys and trend are filled by the caller; the order of rows does not matter.
 pub fn findings(
     date: Day,
@@ -145,7 +150,7 @@ pub fn findings(
 ) -> Findings {
     let cut = Configuration { taxonomy: observed(configuration), ..configuration.clone() };
     let finder = Finder::new(&cut, organization, date.period());
-    let family = family_of(rows.iter().map(|row| (row.charge_type.as_str(), row.net_rows)));
+    let family = window_family(rows);
     let names_resources = rows.iter().any(|row| row.has_resource);
     type Key = (String, String);
     let mut accounts: BTreeMap<Key, (String, Amounts, BTreeMap<String, Money>)> = BTreeMap::new();
@@ -200,6 +205,7 @@ pub fn findings(
         unmapped_keys: Vec::new(),
         near_misses: Vec::new(),
         collisions: Vec::new(),
+        conflicts: Vec::new(),
         missing_keys: Vec::new(),
         trend: BTreeMap::new(),
     }

@@ -232,10 +232,13 @@ fn nearest(value: &str, known: &[(String, &String)]) -> Option<String> {
 
 fn collisions(dimension: &Dimension, values: &BTreeMap<String, (Money, i64)>) -> Vec<Collision> {
     let mut forms: BTreeMap<String, BTreeMap<String, Money>> = BTreeMap::new();
+    // What is like a known spelling is a near miss already.
+    let known: BTreeSet<String> =
+        dimension.canonical.iter().chain(dimension.value_aliases.keys()).map(|value| squash(value)).collect();
     for (folded, (magnitude, _)) in values {
-        let meant = dimension.canonical_value(folded).unwrap_or_default();
-        *forms.entry(squash(folded)).or_default().entry(meant).or_default() += *magnitude;
+        *forms.entry(squash(folded)).or_default().entry(folded.clone()).or_default() += *magnitude;
     }
+    forms.retain(|form, _| !known.contains(form));
     forms
         .into_iter()
         .filter(|(form, meanings)| !form.is_empty() && meanings.len() > 1)

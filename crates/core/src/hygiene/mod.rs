@@ -3,12 +3,16 @@
 //!
 //! `docs/tags.md` restates the rules for users. Reading the bill is `engine`'s work, keeping findings and tickets `tag-hygiene`'s.
 
+mod conflict;
 mod coverage;
 mod keys;
 mod suggest;
 mod ticket;
 
-pub use coverage::{AccountFinding, Amounts, CoverageRow, ServiceFinding, TrendPoint, findings, is_taggable, observed};
+pub use conflict::{Combination, Conflict, conflicts, separate_keys};
+pub use coverage::{
+    AccountFinding, Amounts, CoverageRow, ServiceFinding, TrendPoint, findings, is_taggable, observed, window_family,
+};
 pub use keys::{Collision, KeyFinding, MissingKeys, NearMiss, TagKey, TagKeys, TagValue, study};
 pub use suggest::{Evidence, Learner, Resource, Suggestion, suggestion_id};
 pub use ticket::{Change, ChangeKind, Ticket, TicketState, next_ticket};
@@ -130,6 +134,8 @@ pub struct Findings {
     pub unmapped_keys: Vec<KeyFinding>,
     pub near_misses: Vec<NearMiss>,
     pub collisions: Vec<Collision>,
+    /// Lines on which two keys of one dimension disagree.
+    pub conflicts: Vec<Conflict>,
     pub missing_keys: Vec<MissingKeys>,
     /// Earlier runs' totals, oldest first, by currency.
     pub trend: BTreeMap<String, Vec<TrendPoint>>,
@@ -144,3 +150,6 @@ pub(crate) fn squash(text: &str) -> String {
     };
     text.chars().flat_map(char::to_lowercase).filter(|character| character.is_alphanumeric()).map(one).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -269,10 +269,13 @@ impl<'a> Learner<'a> {
             tag_value: target.tag_value.clone(),
             owner: (*ids.get(&unit)?).clone(),
             confidence,
-            evidence: evidence.into_iter().map(|(_, one)| one).filter(|one| one.hits > 0).collect(),
+            evidence: evidence.into_iter().filter(|(share, _)| *share >= TELLING).map(|(_, one)| one).collect(),
         })
     }
 }
+
+/// Evidence that speaks less for the unit, per mille, is not worth reading.
+const TELLING: u64 = 300;
 
 /// Per mille of `hits` in `of`, with two more that miss: a single neighbour proves little.
 fn share(hits: u64, of: u64) -> u64 {
@@ -361,7 +364,7 @@ mod tests {
         assert_eq!(join(&[]), None);
         assert!(matches!(confidence(&[source(&[(1, 1)])]), Some((1, ..=9))));
         let (most, all) = (source(&[(1, 90), (2, 10)]), source(&[(1, 50)]));
-        assert!(join(&[most.clone(), all.clone()]).unwrap_or_default() > join(&[most.clone()]).unwrap_or_default());
+        assert!(join(&[most.clone(), all.clone()]).unwrap_or_default() > join(std::slice::from_ref(&most)).unwrap_or_default());
         assert_eq!(join(&[most, source(&[(2, 200)])]).map(|(unit, _)| unit), Some(2), "the purer evidence wins");
     }
 }

@@ -64,7 +64,7 @@ pub fn table(format: BillFormat, files: &[PathBuf]) -> Table {
 /// Runs SQL over a bill on a fresh engine.
 pub async fn query(sql: &str, table: Table, threads: usize) -> Result<(Vec<String>, Vec<Row>), EngineError> {
     let engine = EmbeddedEngine::with_threads(threads);
-    let statement = Statement { name: "test".to_owned(), sql: sql.to_owned(), tables: vec![table] };
+    let statement = Statement { name: "test".to_owned(), sql: sql.to_owned(), tables: vec![table], lookups: vec![] };
     let id = engine.start(&statement, "token").await?;
     engine.rows(&id).await?.collect().await
 }
@@ -73,7 +73,7 @@ pub async fn query(sql: &str, table: Table, threads: usize) -> Result<(Vec<Strin
 pub async fn rollup_of(table: Table, taxonomy: &Taxonomy) -> Result<(Vec<RollupRow>, u64, Vec<String>), EngineError> {
     let sql = catalogue::render(catalogue::ROLLUP, taxonomy, table.format, &BTreeMap::new()).unwrap();
     let engine = EmbeddedEngine::with_threads(2);
-    let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table] };
+    let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
     let id = engine.start(&statement, "token").await?;
     let rows = rollup::read(engine.rows(&id).await?, taxonomy).await?;
     match engine.poll(&id).await? {
