@@ -123,7 +123,7 @@ fn unique(source: &Source, what: &str, name: &Text, seen: &mut BTreeMap<String, 
 }
 
 /// A plain `local@domain`: nothing that could start another header or another recipient.
-fn address_fault(address: &str) -> Option<String> {
+pub(crate) fn address_fault(address: &str) -> Option<String> {
     if let Some(fault) = text::hidden_fault(address) {
         return Some(fault);
     }
