@@ -42,6 +42,7 @@ pub fn check(loaded: &Loaded, period: Period) -> Check {
     if !asleep.is_empty() {
         lines.push(format!("  not in force in {period}: {}", asleep.join(", ")));
     }
+    daily(loaded, period, &mut lines);
     Check { period, digest: loaded.digest.clone(), lines, warnings: warnings(configuration, period) }
 }
 
@@ -61,10 +62,33 @@ impl fmt::Display for Check {
 fn files(loaded: &Loaded, lines: &mut Vec<String>) {
     let names: Vec<&str> = loaded.files.iter().map(|(name, _)| name.as_str()).collect();
     lines.push(format!("files: {}", names.join(", ")));
-    let unread: Vec<&str> = names.into_iter().filter(|name| crate::OPTIONAL.contains(name)).collect();
-    if !unread.is_empty() {
-        lines.push(format!("  in the digest, but not read yet: {}", unread.join(", ")));
+}
+
+/// What the daily run goes by.
+fn daily(loaded: &Loaded, period: Period, lines: &mut Vec<String>) {
+    let (now, other): (Vec<_>, Vec<_>) = loaded.budgets.iter().partition(|budget| budget.effective.covers(period));
+    if !loaded.budgets.is_empty() {
+        lines.push(format!("budgets of {period} ({} more for other months)", other.len()));
+        for one in now {
+            lines.push(format!(
+                "  {}: {} a month, alert at {} % of it, again after {} days",
+                one.target,
+                short(one.amount),
+                one.alert_percent,
+                one.suppress_days
+            ));
+        }
     }
+    let Some(mail) = &loaded.mail else { return };
+    lines.push(format!("digest from {} to {}", mail.sender, list(&mail.recipients)));
+    let general = mail.anomalies.general;
+    lines.push(format!(
+        "  anomalies from {} deviations and {} on, after {} days; {} overrides",
+        short(Money::from_minor(i128::from(general.sigma_thousandths), 3)),
+        short(general.minimum),
+        general.least_days,
+        mail.anomalies.overrides.len()
+    ));
 }
 
 fn units(configuration: &Configuration, lines: &mut Vec<String>) {

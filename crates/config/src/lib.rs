@@ -1,15 +1,17 @@
 //! The configuration folder, read strictly.
 //!
 //! `taxonomy.toml`, `units.toml`, `rules.toml` and `drivers/<period>/*.csv` become one
-//! [`Configuration`] and one digest. Nothing is guessed: the first thing that cannot hold is an error with file, line, fault and
-//! remedy. `budgets.csv` and `mail.toml` are part of the digest, but nobody reads them yet. What only the bill can tell (a minimum
-//! above the pool's amount, say) is left to `core::allocate`.
+//! [`Configuration`] and one digest, `budgets.csv` and `mail.toml`, where present, what the daily run needs. Nothing is guessed: the
+//! first thing that cannot hold is an error with file, line, fault and remedy. What only the bill can tell (a minimum above the pool's
+//! amount, say) is left to `core::allocate`.
 
+mod budgets;
 mod cascade;
 mod check;
 mod drivers;
 mod error;
 mod hygiene;
+mod mail;
 mod pools;
 mod raw;
 mod rules;
@@ -21,10 +23,12 @@ pub use check::{Check, check};
 pub use drivers::HEADCOUNT;
 pub use error::{ConfigError, Problem};
 pub use hygiene::{HYGIENE, hygiene};
+pub use mail::{ATTACHMENT_LIMIT_BYTES, DEADLINE_MINUTES, Mail, ORGANIZATION_DAYS};
 pub use rules::UNTAGGED_VALUE;
 pub use taxonomy::column_key;
 pub use text::{LONGEST_ID, LONGEST_NAME, collision_form, name_fault, unit_id_fault};
 
+use apportion_core::budget::Budget;
 use apportion_core::model::{Configuration, Driver, Method, Owner, Pool, UNTAGGED};
 use apportion_core::period::Period;
 use error::Source;
@@ -47,6 +51,10 @@ const DAILY: [&str; 1] = [HYGIENE];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub configuration: Configuration,
+    /// `budgets.csv`, in its order; none without the file.
+    pub budgets: Vec<Budget>,
+    /// `mail.toml`; without it there is no digest to send.
+    pub mail: Option<Mail>,
     /// SHA-256, hex, over one line `sha256 path` for each file, sorted by path.
     pub digest: String,
     /// Relative path and bytes of what was read, sorted by path.
@@ -77,11 +85,14 @@ pub fn load(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
 /// A file that is missing, is no TOML, or has a version that this program does not know.
 pub fn upgrade(dir: &Path) -> Result<String, ConfigError> {
     check_folder(dir)?;
-    let files: Vec<(String, Vec<u8>)> = read_present(dir, NEEDED.iter().map(|name| (*name).to_owned()))?.into_iter().collect();
-    for name in NEEDED {
+    let names = NEEDED.iter().chain(&["mail.toml"]).map(|name| (*name).to_owned());
+    let files: Vec<(String, Vec<u8>)> = read_present(dir, names)?.into_iter().collect();
+    let mut checked = NEEDED.to_vec();
+    checked.extend(files.iter().any(|(name, _)| name == "mail.toml").then_some("mail.toml"));
+    for name in &checked {
         source(&files, name)?.check_version()?;
     }
-    Ok(format!("{} have version {VERSION}, which is current: nothing to do", NEEDED.join(", ")))
+    Ok(format!("{} have version {VERSION}, which is current: nothing to do", checked.join(", ")))
 }
 
 /// The latest month that has a folder of drivers; `None` if there is none.
@@ -137,7 +148,7 @@ pub fn load_files(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<L
     let files: Vec<(String, Vec<u8>)> =
         files.iter().filter(|(name, _)| belongs(name, period)).map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let configuration = read(&files, period, Drivers::Needed)?;
-    Ok(Loaded { configuration, digest: digest(&files), files })
+    loaded(configuration, files)
 }
 
 /// The same for a day: no pool is split, so no driver is needed and none is read.
@@ -160,7 +171,16 @@ pub fn load_files_for_day(files: &BTreeMap<String, Vec<u8>>, period: Period) -> 
     let files: Vec<(String, Vec<u8>)> = wanted.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let configuration = read(&files, period, Drivers::Left)?;
     hygiene(&files)?;
-    Ok(Loaded { configuration, digest: digest(&files), files })
+    loaded(configuration, files)
+}
+
+fn loaded(configuration: Configuration, files: Vec<(String, Vec<u8>)>) -> Result<Loaded, ConfigError> {
+    let unit_ids: BTreeSet<String> = configuration.units.iter().map(|unit| unit.id.clone()).collect();
+    let present =
+        |name: &str| files.iter().find(|(file, _)| file == name).map(|(_, bytes)| Source::decode(name, bytes)).transpose();
+    let budgets = present("budgets.csv")?.map(|source| budgets::read(&source, &unit_ids)).transpose()?.unwrap_or_default();
+    let mail = present("mail.toml")?.map(|source| mail::read(&source, &unit_ids)).transpose()?;
+    Ok(Loaded { configuration, budgets, mail, digest: digest(&files), files })
 }
 
 /// The taxonomy alone, with the units' spellings, of no month in particular.

@@ -191,6 +191,53 @@ pub struct PoolTable {
     pub to: Option<Text>,
 }
 
+/// `mail.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailFile {
+    #[serde(rename = "version")]
+    pub _version: i64,
+    pub sender: Text,
+    pub sender_name: Option<Text>,
+    pub recipients: Texts,
+    pub allowed_domains: Texts,
+    pub subject: Option<Text>,
+    pub attachment_limit_bytes: Option<Spanned<i64>>,
+    pub archive_url: Option<Text>,
+    pub run: Option<Spanned<RunTable>>,
+    pub anomalies: Option<Spanned<AnomaliesTable>>,
+}
+
+/// `[run]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunTable {
+    pub deadline_minutes: Option<Spanned<i64>>,
+    pub organization_days: Option<Spanned<i64>>,
+}
+
+/// `[anomalies]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnomaliesTable {
+    pub sigma: Option<Text>,
+    pub minimum: Option<Text>,
+    pub least_days: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub r#override: Vec<Spanned<OverrideTable>>,
+}
+
+/// `[[anomalies.override]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideTable {
+    pub unit: Option<Text>,
+    pub service: Option<Text>,
+    pub sigma: Option<Text>,
+    pub minimum: Option<Text>,
+    pub ignore: Option<bool>,
+}
+
 /// A decimal written as an integer or as text; never as a TOML float, which is not exact.
 #[derive(Debug, Clone)]
 pub struct Number(pub String);

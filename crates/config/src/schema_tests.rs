@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::raw::{
-    CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, PoolTable, RuleTable, RulesFile,
-    SpecialTable, TaxonomyFile, UnitTable, UnitsFile, WhenTable,
+    AnomaliesTable, CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, MailFile, OverrideTable,
+    PoolTable, RuleTable, RulesFile, RunTable, SpecialTable, TaxonomyFile, UnitTable, UnitsFile, WhenTable,
 };
 use apportion_core::model::SPECIAL;
 use serde::de::DeserializeOwned;
@@ -35,7 +35,8 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn schemas_and_reader_know_the_same_keys() {
-    let (taxonomy, units, rules, hygiene) = (schema("taxonomy"), schema("units"), schema("rules"), schema("hygiene"));
+    let (taxonomy, units, rules) = (schema("taxonomy"), schema("units"), schema("rules"));
+    let (hygiene, mail) = (schema("hygiene"), schema("mail"));
     for (schema, pointer, keys) in [
         (&taxonomy, "", keys_of::<TaxonomyFile>()),
         (&taxonomy, "/$defs/dimension", keys_of::<DimensionTable>()),
@@ -52,6 +53,10 @@ fn schemas_and_reader_know_the_same_keys() {
         (&rules, "/$defs/special", keys_of::<SpecialTable>()),
         (&rules, "/$defs/pool", keys_of::<PoolTable>()),
         (&rules, "/$defs/fallback", keys_of::<FallbackTable>()),
+        (&mail, "", keys_of::<MailFile>()),
+        (&mail, "/$defs/run", keys_of::<RunTable>()),
+        (&mail, "/$defs/anomalies", keys_of::<AnomaliesTable>()),
+        (&mail, "/$defs/override", keys_of::<OverrideTable>()),
     ] {
         assert_eq!(properties(schema, pointer), keys, "{pointer}");
     }
@@ -61,7 +66,7 @@ fn schemas_and_reader_know_the_same_keys() {
 
 #[test]
 fn the_sample_configuration_is_valid_by_the_schemas() {
-    for name in ["taxonomy", "units", "rules", "hygiene"] {
+    for name in ["taxonomy", "units", "rules", "hygiene", "mail"] {
         let text = std::fs::read_to_string(root().join(format!("{name}.toml"))).unwrap();
         let value: Value = toml::from_str(&text).unwrap();
         let schema = schema(name);

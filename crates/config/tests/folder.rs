@@ -43,15 +43,24 @@ fn files_of_editors_other_months_and_other_tools_do_not_count() {
     assert_eq!(load_files(&files, period()).unwrap(), plain);
 }
 
+const MAIL: &str =
+    "version = 1\nsender = \"a@example.org\"\nrecipients = [\"b@example.org\"]\nallowed_domains = [\"example.org\"]\n";
+
 #[test]
-fn files_that_nobody_reads_yet_count_in_the_digest() {
+fn budgets_and_mail_are_read_and_count_in_the_digest() {
     let mut files = sample();
-    files.insert("mail.toml".to_owned(), b"a".to_vec());
+    files.insert("mail.toml".to_owned(), MAIL.as_bytes().to_vec());
     let with_mail = load_files(&files, period()).unwrap();
-    assert_ne!(with_mail.digest, load_files(&sample(), period()).unwrap().digest, "mail.toml counts before anybody reads it");
-    files.insert("mail.toml".to_owned(), b"b".to_vec());
-    assert_ne!(load_files(&files, period()).unwrap().digest, with_mail.digest);
-    assert_eq!(with_mail.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()[2], "mail.toml");
+    files.remove("mail.toml");
+    assert_ne!(with_mail.digest, load_files(&files, period()).unwrap().digest);
+    let mail = with_mail.mail.unwrap();
+    assert_eq!(
+        (mail.sender.as_str(), mail.recipients, mail.subject.as_str()),
+        ("a@example.org", vec!["b@example.org".to_owned()], "Cloud costs")
+    );
+    assert_eq!((mail.attachment_limit_bytes, mail.deadline_minutes, mail.organization_days), (5_000_000, 720, 7));
+    assert_eq!((mail.anomalies.general.sigma_thousandths, mail.anomalies.general.least_days), (2_500, 21));
+    assert_eq!(load_files(&files, period()).unwrap().mail, None);
 }
 
 #[test]

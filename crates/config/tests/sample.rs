@@ -21,8 +21,18 @@ fn the_sample_configuration_loads() {
     assert_eq!(weights[&Owner::Unit("CC-2010".to_owned())], 275);
     assert_eq!(
         loaded.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        ["drivers/2026-09/headcount.csv", "drivers/2026-09/network_gb.csv", "rules.toml", "taxonomy.toml", "units.toml"]
+        [
+            "budgets.csv",
+            "drivers/2026-09/headcount.csv",
+            "drivers/2026-09/network_gb.csv",
+            "mail.toml",
+            "rules.toml",
+            "taxonomy.toml",
+            "units.toml"
+        ]
     );
+    assert_eq!(loaded.budgets.len(), 21);
+    assert_eq!(loaded.mail.unwrap().anomalies.overrides.len(), 2);
 }
 
 #[test]
@@ -42,6 +52,10 @@ fn check_says_what_each_pool_and_rule_resolves_to() {
         // 60, 27.5 and 12.5 of 100.
         "    shares CC-1020 12.50 %, CC-2010 27.50 %, CC-5010 60.00 %",
         "    cap 40000, CC-3020 5000",
+        "  all: 3250000 a month, alert at 80 % of it, again after 7 days",
+        "  CC-2010: 650000 a month, alert at 85 % of it, again after 14 days",
+        "digest from finops@meridian.example to finops@meridian.example, cfo-office@meridian.example",
+        "  anomalies from 2.5 deviations and 100 on, after 21 days; 2 overrides",
     ] {
         assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
     }
@@ -52,7 +66,7 @@ fn check_says_what_each_pool_and_rule_resolves_to() {
 fn version_1_needs_no_upgrade() {
     assert_eq!(
         upgrade(&sample()).unwrap(),
-        "taxonomy.toml, units.toml, rules.toml have version 1, which is current: nothing to do"
+        "taxonomy.toml, units.toml, rules.toml, mail.toml have version 1, which is current: nothing to do"
     );
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newer");
     std::fs::create_dir_all(&folder).unwrap();
