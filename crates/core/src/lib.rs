@@ -9,6 +9,7 @@ pub mod bill;
 pub mod budget;
 pub mod close;
 pub mod day;
+pub mod evaluation;
 pub mod forecast;
 pub mod hygiene;
 pub mod ledger;
