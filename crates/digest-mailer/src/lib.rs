@@ -1,1 +1,141 @@
-//! The daily digest.
+//! The morning's mail: budgets, forecast and anomalies of a day, the digest that says them, the archive of what it was made from.
+//!
+//! Steps: `evaluate` (figures, from the staged day rows), `digest` (archive, mail). What the figures mean is core's
+//! (`core::evaluation`); a digest that misses a stage says so at its top and is sent all the same.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod anomalies;
+mod archive;
+mod chart;
+mod digest;
+mod evaluate;
+mod figures;
+mod html;
+mod mail;
+mod outbox;
+mod page;
+mod sections;
+mod text;
+mod versions;
+
+pub use anomalies::{DecideError, Decision, FalsePositives, Record, decide, false_positives, records};
+pub use archive::{BREAKDOWN_COLUMNS, breakdown_csv, breakdown_key};
+pub use outbox::Outbox;
+
+use apportion_core::day::DayRun;
+use apportion_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// Where the mailer reads, writes and sends.
+#[derive(Clone)]
+pub struct Context {
+    /// `staging/`, `org/`, `anomalies/`, `alerts/`, `ou-breakdowns/`.
+    pub work: Store,
+    pub outbox: Outbox,
+}
+
+/// Which step, of which run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// Budgets, forecast, anomalies -> `evaluation.json`. Safe to repeat.
+    Evaluate { run: DayRun },
+    /// Archives the day's rows, builds the digest and sends it, once for each content.
+    Digest {
+        run: DayRun,
+        /// Stages that did not succeed; those whose file is missing are found without it.
+        #[serde(default)]
+        stages: Vec<Stage>,
+    },
+}
+
+/// A stage of the run that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// `organization`, `readiness`, `rollup`, `evaluate`, `hygiene`, `suggestions` or `executive`.
+    pub name: String,
+    /// The error's name, or `Skipped`.
+    #[serde(rename = "Error")]
+    pub error: String,
+    /// A sentence, or the JSON that Lambda makes of one.
+    #[serde(rename = "Cause", default)]
+    pub cause: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    Evaluated {
+        anomalies: usize,
+        /// Groups with too few days to judge, of all with a cost on the day.
+        sparse: usize,
+        groups: usize,
+        alerts: usize,
+    },
+    Digest {
+        /// False when this content was sent before.
+        sent: bool,
+        /// Key of the mail in the outbox.
+        mail: String,
+        /// From 1; above 1 the mail says that it replaces the one before.
+        version: u32,
+        /// Key of the archived CSV, `None` if there was no rollup.
+        archive: Option<String>,
+        /// Stages that the mail names as missing.
+        missing: Vec<String>,
+    },
+}
+
+/// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    BadConfiguration(String),
+    #[error("{0}")]
+    BadBill(String),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Staging(String),
+}
+
+impl Error {
+    /// The name that a state machine catches.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Error::BadConfiguration(_) => "BadConfiguration",
+            Error::BadBill(_) => "BadBill",
+            Error::Store(_) => "Store",
+            Error::Staging(_) => "Staging",
+        }
+    }
+}
+
+/// Runs one step.
+pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
+    match event {
+        Event::Evaluate { run } => evaluate::evaluate(context, &run).await,
+        Event::Digest { run, stages } => digest::digest(context, &run, &stages).await,
+    }
+}
+
+fn staging(error: impl std::fmt::Display) -> Error {
+    Error::Staging(error.to_string())
+}
+
+/// A staged JSON file; `None` if there is none.
+async fn staged<T: serde::de::DeserializeOwned>(context: &Context, key: &str) -> Result<Option<T>, Error> {
+    match context.work.get(key).await {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| staging(format!("{key}: {error}"))),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Pretty JSON with a line end.
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(staging)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
