@@ -276,7 +276,7 @@ fn replaced(before: &Sent, now: &Sent, version: u32) -> Notice {
         .figures
         .iter()
         .filter(|(label, value)| before.figures.get(*label) != Some(value))
-        .map(|(label, value)| format!("{label} is {value}, was {}", before.figures.get(label).map_or("missing", String::as_str)))
+        .map(|(label, value)| format!("{label}: {value} (was {})", before.figures.get(label).map_or("missing", String::as_str)))
         .collect();
     let what = if changes.is_empty() { "details below".to_owned() } else { changes.join("; ") };
     Notice { tone: Tone::Bad, text: format!("This mail replaces mail {version} of the same day. Changed: {what}.") }

@@ -45,11 +45,11 @@ fn grouped(digits: &str) -> String {
     text
 }
 
-/// Tenths of a percent: `4.7 %`.
+/// Tenths of a percent: `4.7 %`, with a blank that does not break.
 pub fn percent(permille: i64) -> String {
     let magnitude = permille.unsigned_abs();
     let sign = if permille < 0 { MINUS.to_string() } else { String::new() };
-    format!("{sign}{}.{} %", magnitude / 10, magnitude % 10)
+    format!("{sign}{}.{}\u{a0}%", magnitude / 10, magnitude % 10)
 }
 
 /// `part / whole - 1` in percent, with a sign; `new` where there was nothing.
@@ -60,7 +60,7 @@ pub fn growth(now: Money, before: Money) -> String {
     let tenths = (now - before).units() * 1_000 / before.units();
     let Ok(tenths) = i64::try_from(tenths) else { return String::new() };
     if tenths > 9_999 {
-        "> +999 %".to_owned()
+        "> +999\u{a0}%".to_owned()
     } else if tenths > 0 {
         format!("+{}", percent(tenths))
     } else {
@@ -152,12 +152,12 @@ mod tests {
 
     #[test]
     fn shares_and_growth_have_one_decimal() {
-        assert_eq!([percent(147), percent(-5), percent(0)], ["14.7 %", "−0.5 %", "0.0 %"]);
-        assert_eq!(growth(money("110"), money("100")), "+10.0 %");
-        assert_eq!(growth(money("90"), money("100")), "−10.0 %");
+        assert_eq!([percent(147), percent(-5), percent(0)], ["14.7\u{a0}%", "−0.5\u{a0}%", "0.0\u{a0}%"]);
+        assert_eq!(growth(money("110"), money("100")), "+10.0\u{a0}%");
+        assert_eq!(growth(money("90"), money("100")), "−10.0\u{a0}%");
         assert_eq!(growth(money("90"), money("0")), "new");
         assert_eq!(growth(money("0"), money("0")), "");
-        assert_eq!(growth(money("5000"), money("1")), "> +999 %");
+        assert_eq!(growth(money("5000"), money("1")), "> +999\u{a0}%");
     }
 
     #[test]

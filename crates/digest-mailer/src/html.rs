@@ -118,7 +118,7 @@ fn notice(out: &mut String, notice: &Notice) {
     );
 }
 
-/// Two figures in a row.
+/// Two figures in a row, as high as the higher one.
 fn figures(out: &mut String, figures: &[Figure]) {
     if figures.is_empty() {
         return;
@@ -128,20 +128,21 @@ fn figures(out: &mut String, figures: &[Figure]) {
         out.push_str("<tr>");
         for (at, figure) in pair.iter().enumerate() {
             let (class, ink) = colour(figure.tone);
-            let side = if at == 0 { "padding:0 4px 8px 0" } else { "padding:0 0 8px 4px" };
+            if at > 0 {
+                out.push_str("<td width=\"8\" style=\"width:8px;font-size:0\"></td>");
+            }
             let _ = write!(
                 out,
-                "<td width=\"50%\" valign=\"top\" style=\"{side}\"><table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\
-                 <td class=\"tile\" style=\"{FONT};background:#f4f6f9;border-radius:5px;padding:11px 13px;overflow-wrap:anywhere\">\
+                "<td class=\"tile\" valign=\"top\" style=\"{FONT};background:#f4f6f9;border-radius:5px;padding:11px 13px;overflow-wrap:anywhere\">\
                  <div class=\"quiet\" style=\"font-size:12px;line-height:17px;color:#566273\">{}</div>\n\
                  <div class=\"{class} value\" style=\"font-size:25px;line-height:32px;font-weight:600;color:{ink}\">{}</div>\n\
-                 <div class=\"quiet\" style=\"font-size:12px;line-height:17px;color:#566273\">{}</div>\n</td></tr></table></td>",
+                 <div class=\"quiet\" style=\"font-size:12px;line-height:17px;color:#566273\">{}</div>\n</td>",
                 escape(&figure.label),
                 escape(&figure.value),
                 escape(&figure.note)
             );
         }
-        out.push_str("</tr>\n");
+        out.push_str("</tr>\n<tr><td style=\"height:8px;font-size:0;line-height:8px\"></td></tr>\n");
     }
     out.push_str("</table>\n");
 }
@@ -155,7 +156,7 @@ fn section(out: &mut String, section: &Section, chart: Option<&str>) {
     if let (true, Some(source)) = (section.has_chart, chart) {
         let _ = writeln!(
             out,
-            "<img src=\"{}\" width=\"652\" alt=\"{}\" style=\"display:block;width:100%;max-width:652px;height:auto;border:0\">",
+            "<img src=\"{}\" width=\"652\" alt=\"{}\" style=\"display:block;width:100%;max-width:652px;height:auto;border:0;margin:0 0 4px\">",
             escape(source),
             escape(&section.lead)
         );
@@ -176,9 +177,11 @@ fn table(out: &mut String, table: &Table) {
     out.push_str("<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:collapse\">\n<tr>");
     for (at, column) in table.columns.iter().enumerate() {
         let side = if at == 0 { "left" } else { "right" };
+        // The name has what the figures leave; figures of all tables stand under each other.
+        let width = if at == 0 { "" } else { " width=\"17%\"" };
         let _ = write!(
             out,
-            "<th class=\"cell quiet rule\" scope=\"col\" align=\"{side}\" style=\"{FONT};padding:6px 8px 6px 0;border-bottom:1px solid #b6c0cb;\
+            "<th class=\"cell quiet rule\" scope=\"col\"{width} align=\"{side}\" style=\"{FONT};padding:6px 8px 6px 0;border-bottom:1px solid #b6c0cb;\
              font-size:12px;line-height:16px;font-weight:600;text-align:{side};color:#566273\">{}</th>",
             escape(column)
         );

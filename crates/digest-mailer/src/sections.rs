@@ -97,7 +97,8 @@ pub fn figures(found: &Evaluation) -> Vec<Figure> {
         Some(budget) => (format!("{} of the budget of {}", of_budget(budget), amount(budget.amount, places)), tone(budget.light)),
         None => ("no budget for everything".to_owned(), Tone::Plain),
     };
-    let how = if forecast.by_run_rate { "; run rate, since few days are known" } else { "" };
+    let how =
+        if forecast.by_run_rate && forecast.month_end == forecast.run_rate { "; run rate, since few days are known" } else { "" };
     let share = Evaluation::permille(found.untagged + found.unknown, forecast.month_to_date);
     let nobody =
         format!("{} untagged, {} with a value that names no unit", amount(found.untagged, places), amount(found.unknown, places));
@@ -116,7 +117,7 @@ pub fn figures(found: &Evaluation) -> Vec<Figure> {
 }
 
 fn of_budget(budget: &BudgetState) -> String {
-    budget.percent.map_or_else(|| "more than any part".to_owned(), |percent| format!("{percent} %"))
+    budget.percent.map_or_else(|| "more than any part".to_owned(), |percent| format!("{percent}\u{a0}%"))
 }
 
 pub fn trend(found: &Evaluation) -> Option<Section> {
@@ -188,7 +189,7 @@ fn budget_cells(line: &Line, places: u32) -> Vec<Cell> {
                     format!(
                         "{} {}",
                         budget.light.as_str(),
-                        budget.percent.map_or_else(String::new, |percent| format!("{percent} %"))
+                        budget.percent.map_or_else(String::new, |percent| format!("{percent}\u{a0}%"))
                     )
                     .trim(),
                 )

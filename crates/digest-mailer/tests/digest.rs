@@ -80,7 +80,7 @@ async fn a_restated_day_sends_a_mail_that_says_what_it_replaces_and_keeps_both_c
     assert!(said.contains("Meridian cloud costs: 2026-09-15 (replaces mail 1)"), "{said}");
     let html = company.text("outbox/2026-09-15/digest.2.html");
     assert!(html.contains("This mail replaces mail 1 of the same day. Changed: "), "{html}");
-    assert!(html.contains("On 2026-09-15 is "), "{html}");
+    assert!(html.contains("On 2026-09-15: "), "{html}");
     assert_ne!(company.text(ARCHIVE), before);
     assert_eq!(company.text("ou-breakdown-versions/2026-09-15/ou_breakdown.csv"), before);
     assert_eq!(company.text("ou-breakdown-versions/2026-09-15/ou_breakdown.2.csv"), company.text(ARCHIVE));

@@ -181,11 +181,9 @@ impl<'a> Builder<'a, '_> {
         Some(BudgetState { amount: budget.amount, percent: budget.percent(forecast), light, is_news })
     }
 
+    /// What cost nothing this month has no line: a budget for it is named as idle.
     fn is_shown(line: &Line) -> bool {
-        line.budget.is_some()
-            || !line.day.is_zero()
-            || !line.forecast.month_to_date.is_zero()
-            || !line.forecast.month_end.is_zero()
+        !line.day.is_zero() || !line.forecast.month_to_date.is_zero() || !line.forecast.month_end.is_zero()
     }
 
     fn owners(&self) -> Vec<Line> {

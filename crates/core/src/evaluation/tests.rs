@@ -118,7 +118,7 @@ fn lines_name_units_and_their_lights() {
     let light = |line: &Line| line.budget.as_ref().map(|budget| (budget.light, budget.percent, budget.is_news));
     assert_eq!(light(&found.owners[0]), Some((Light::Red, Some(101), true)));
     let ous: Vec<_> = found.ous.iter().map(|line| (line.id.as_str(), light(line).map(|light| light.0))).collect();
-    assert_eq!(ous, [("W", Some(Light::Amber)), ("X", Some(Light::Green)), ("__unknown__", None)]);
+    assert_eq!(ous, [("W", Some(Light::Amber)), ("__unknown__", None)]);
     assert_eq!(found.idle_budgets, ["ou:X"]);
     assert_eq!(found.alerts.len(), 3);
     let again = evaluated(
