@@ -1,13 +1,13 @@
 //! `digest`: what the day's stages left, as one mail; the day's rows into the archive.
 
-use crate::evaluate::{EVALUATION, configuration, rows};
+use crate::evaluate::{EVALUATION, configuration, rows, snapshots};
 use crate::figures::long_day;
 use crate::mail::{Attachment, Message, build, picture_id};
 use crate::outbox::{self, Sent};
 use crate::page::{File, Notice, Page, Section, Tone};
-use crate::{Context, Error, Output, Stage, archive, chart, html, sections, staged, staging, text};
+use crate::{Context, Error, Output, archive, chart, html, sections, staged, staging, text};
 use apportion_config::{Loaded, Mail};
-use apportion_core::day::{Day, DayRun};
+use apportion_core::day::{Day, DayRun, FailedStage, RunRecord};
 use apportion_core::evaluation::Evaluation;
 use apportion_core::hygiene::Findings;
 use apportion_output::sha256_hex;
@@ -48,7 +48,7 @@ struct Acceptance {
     rejected: usize,
 }
 
-pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[Stage]) -> Result<Output, Error> {
+pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Result<Output, Error> {
     let loaded = configuration(context, run).await?;
     let currency = &loaded.configuration.settings.currency;
     let csv = match rows(context, run, &loaded).await? {
@@ -108,7 +108,7 @@ fn message(
 }
 
 /// Stages that failed or left no file, in order, with what the mail says of each.
-async fn missing(context: &Context, run: &DayRun, stages: &[Stage]) -> Result<Vec<(String, String)>, Error> {
+async fn missing(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Result<Vec<(String, String)>, Error> {
     let mut missing = Vec::new();
     for (name, file, lack) in STAGES {
         let failed = stages.iter().find(|stage| stage.name == name);
@@ -187,6 +187,14 @@ async fn page(
     files: Vec<File>,
 ) -> Result<Page, Error> {
     let mut notices: Vec<Notice> = missing.iter().map(|(_, text)| Notice { tone: Tone::Bad, text: text.clone() }).collect();
+    let record: Option<RunRecord> = staged(context, &format!("{}run.json", run.staging)).await?;
+    if let Some(record) = record.filter(|record| !record.awaited.is_empty()) {
+        let awaited: Vec<String> = record.awaited.iter().map(|line| crate::figures::name_of(line, 300)).collect();
+        notices.insert(
+            0,
+            Notice { tone: Tone::Bad, text: format!("There is no data of {} yet. Awaited: {}.", run.date, awaited.join("; ")) },
+        );
+    }
     notices.extend(organization_age(context, run, loaded).await?);
     let mut page = Page {
         title: loaded.mail.as_ref().map_or_else(|| "Cloud costs".to_owned(), |mail| mail.subject.clone()),
@@ -222,9 +230,7 @@ async fn organization_age(context: &Context, run: &DayRun, loaded: &Loaded) -> R
         return Ok(None);
     }
     let limit = i64::from(loaded.mail.as_ref().map_or(apportion_config::ORGANIZATION_DAYS, |mail| mail.organization_days));
-    let entries = context.work.list("org/").await?;
-    let day = |key: &str| key.strip_prefix("org/")?.strip_suffix(".json")?.parse::<Day>().ok();
-    let newest = entries.iter().filter_map(|entry| day(&entry.key)).filter(|day| *day <= run.date).max();
+    let newest = snapshots(context).await?.into_keys().filter(|day| *day <= run.date).max();
     let text = match newest {
         Some(day) if run.date.since(day) <= limit => return Ok(None),
         Some(day) => format!("The organization is that of {day}, {} days ago; {limit} are allowed.", run.date.since(day)),

@@ -43,14 +43,26 @@ pub(crate) async fn rows(context: &Context, run: &DayRun, loaded: &Loaded) -> Re
     Ok(Some(Rollup { rows, facts }))
 }
 
+/// Newest kept snapshot of each day: `org/<date>.json`, or `org/<date>.<version>.json` where the day saw another one later.
+pub(crate) async fn snapshots(context: &Context) -> Result<BTreeMap<Day, String>, Error> {
+    let mut newest: BTreeMap<Day, (u32, String)> = BTreeMap::new();
+    for entry in context.work.list("org/").await? {
+        let Some(name) = entry.key.strip_prefix("org/").and_then(|name| name.strip_suffix(".json")) else { continue };
+        let (day, version) = name.split_once('.').map_or((name, Some(1)), |(day, version)| (day, version.parse().ok()));
+        let (Ok(day), Some(version)) = (day.parse::<Day>(), version) else { continue };
+        if newest.get(&day).is_none_or(|(known, _)| *known < version) {
+            newest.insert(day, (version, entry.key));
+        }
+    }
+    Ok(newest.into_iter().map(|(day, (_, key))| (day, key)).collect())
+}
+
 /// Snapshots up to the date, sorted by day; the run's own is that of its date.
 async fn organizations(context: &Context, run: &DayRun) -> Result<Vec<(Day, OrgSnapshot)>, Error> {
     let mut dated: BTreeMap<Day, OrgSnapshot> = BTreeMap::new();
-    for entry in context.work.list("org/").await? {
-        let name = entry.key.strip_prefix("org/").and_then(|name| name.strip_suffix(".json"));
-        let Some(day) = name.and_then(|name| name.parse::<Day>().ok()) else { continue };
+    for (day, key) in snapshots(context).await? {
         if (0..=ORGANIZATION_WINDOW_DAYS).contains(&run.date.since(day))
-            && let Some(snapshot) = staged(context, &entry.key).await?
+            && let Some(snapshot) = staged(context, &key).await?
         {
             dated.insert(day, snapshot);
         }

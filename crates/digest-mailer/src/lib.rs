@@ -22,7 +22,7 @@ pub use anomalies::{DecideError, Decision, FalsePositives, Record, decide, false
 pub use archive::{BREAKDOWN_COLUMNS, breakdown_csv, breakdown_key};
 pub use outbox::Outbox;
 
-use apportion_core::day::DayRun;
+use apportion_core::day::{DayRun, FailedStage};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -45,22 +45,8 @@ pub enum Event {
         run: DayRun,
         /// Stages that did not succeed; those whose file is missing are found without it.
         #[serde(default)]
-        stages: Vec<Stage>,
+        stages: Vec<FailedStage>,
     },
-}
-
-/// A stage of the run that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// `organization`, `readiness`, `rollup`, `evaluate`, `hygiene`, `suggestions` or `executive`.
-    pub name: String,
-    /// The error's name, or `Skipped`.
-    #[serde(rename = "Error")]
-    pub error: String,
-    /// A sentence, or the JSON that Lambda makes of one.
-    #[serde(rename = "Cause", default)]
-    pub cause: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,9 +4,10 @@
 mod common;
 
 use apportion_core::bill::Kind;
+use apportion_core::day::FailedStage;
 use apportion_core::money::Money;
 use common::{Company, DATE, STAGING, day, hostile, row, rows};
-use digest_mailer::{Output, Stage, breakdown_key};
+use digest_mailer::{Output, breakdown_key};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -94,7 +95,7 @@ async fn stages_that_failed_or_did_not_run_are_named_at_the_top_and_the_rest_is_
     company.stage_rollup(&rows(company.run.date)).await;
     company.evaluate().await;
     let cause = r#"{"errorMessage":"the query was stopped: <b>timeout</b>\r\nBcc: x","errorType":"QueryFailed"}"#;
-    let failed = Stage { name: "hygiene".to_owned(), error: "QueryFailed".to_owned(), cause: cause.to_owned() };
+    let failed = FailedStage { name: "hygiene".to_owned(), error: "QueryFailed".to_owned(), cause: cause.to_owned() };
     let Output::Digest { sent, mail, missing, .. } = company.digest(vec![failed]).await else { panic!() };
     assert_eq!((sent, missing), (true, ["organization", "hygiene", "suggestions", "executive"].map(str::to_owned).to_vec()));
     check(&company, &mail, &[ARCHIVE]);
@@ -114,7 +115,7 @@ async fn stages_that_failed_or_did_not_run_are_named_at_the_top_and_the_rest_is_
 #[tokio::test]
 async fn without_a_rollup_the_mail_says_so_and_has_no_figures() {
     let company = Company::new().await;
-    let failed = Stage {
+    let failed = FailedStage {
         name: "readiness".to_owned(),
         error: "NoData".to_owned(),
         cause: "no line of 2026-09-15 by the deadline".to_owned(),

@@ -9,6 +9,8 @@ use apportion_core::money::Money;
 use apportion_store::Store;
 use serde::Serialize;
 
+/// The template's file.
+pub(crate) const EXECUTIVE: &str = "executive.typ";
 /// Lines of each list: the page is one.
 const LINES: usize = 8;
 
@@ -80,7 +82,7 @@ pub(crate) async fn executive(work: &Store, renderer: &Renderer, run: &DayRun) -
 pub fn render_executive(renderer: &Renderer, found: &Evaluation) -> Result<Vec<u8>, RenderError> {
     let data = executive_data(found);
     let ident = format!("apportion/daily/{}", found.date);
-    renderer.print("executive.typ", "the page for executives", ident, &data, Vec::new(), &data.period)
+    renderer.print(EXECUTIVE, "the page for executives", ident, &data, Vec::new(), &data.period)
 }
 
 /// The data of the page.
@@ -90,7 +92,8 @@ pub fn executive_data(found: &Evaluation) -> ExecutiveData {
         let budget = line.budget.as_ref()?;
         Some(BudgetData { amount: minor(budget.amount), percent: budget.percent, light: budget.light.as_str().to_owned() })
     };
-    let line = |line: &Line| LineData { name: line.name.clone(), month_end: minor(line.forecast.month_end), budget: budget(line) };
+    let line =
+        |line: &Line| LineData { name: line.name.clone(), month_end: minor(line.forecast.month_end), budget: budget(line) };
     let mut ous: Vec<&Line> = found.ous.iter().filter(|line| line.budget.is_some()).collect();
     ous.sort_by_key(|line| (std::cmp::Reverse(line.budget.as_ref().and_then(|budget| budget.percent)), line.id.clone()));
     let is_unit = |line: &&Line| !line.id.starts_with("__") && !line.id.starts_with(apportion_core::day::POOL);
@@ -105,7 +108,11 @@ pub fn executive_data(found: &Evaluation) -> ExecutiveData {
         month_end: minor(total.forecast.month_end),
         budget: budget(total),
         without_owner: minor(found.untagged + found.unknown),
-        trend: found.trend.iter().map(|(day, money)| TrendBar { amount: minor(*money), is_weekend: day.weekday() >= 5 }).collect(),
+        trend: found
+            .trend
+            .iter()
+            .map(|(day, money)| TrendBar { amount: minor(*money), is_weekend: day.weekday() >= 5 })
+            .collect(),
         ous: ous.into_iter().take(LINES).map(line).collect(),
         units: found.owners.iter().filter(is_unit).take(LINES).map(line).collect(),
         anomalies: found

@@ -6,6 +6,7 @@
 mod change;
 mod close;
 mod csv;
+mod executive;
 mod figures;
 mod fonts;
 mod preview;
@@ -21,11 +22,12 @@ mod world;
 
 pub use close::{Close, StatementError};
 pub use csv::{COLUMNS, statement_csv};
+pub use executive::{ExecutiveData, executive_data, render_executive};
 pub use figures::{Figures, Previous, Year};
 pub use preview::{Page, preview};
 pub use render::{RenderError, Rendered, Renderer, render_unit, render_units};
 pub use statement::*;
-pub use step::{Action, Context, Error, Event, Output, handle};
+pub use step::{Action, AnyRun, Context, Error, Event, Output, handle};
 pub use summary::{
     SUMMARY_COLUMNS, Summary as RenderedSummary, SummaryData, data as summary_data, render as render_summary, summary_csv,
 };

@@ -1,6 +1,7 @@
-//! The step of the month-end machine: staged ledger in, staged statements out. No right to sign, none to publish.
+//! The steps: staged ledger in, staged statements out; a day's evaluation in, its page out. No right to sign, none to publish.
 
 use crate::close::{Close, StatementError};
+use crate::executive::{EXECUTIVE, executive};
 use crate::figures::{Figures, Previous, Totals, Year};
 use crate::render::{RenderError, Renderer, render_units};
 use crate::statement_folder;
@@ -8,6 +9,7 @@ use crate::summary;
 use crate::template::{Template, TemplateError};
 use apportion_config::load_files;
 use apportion_core::close::{CloseFacts, Compared, Reconciliation, Run, Shard};
+use apportion_core::day::DayRun;
 use apportion_core::ledger::{LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, Unit};
 use apportion_core::org::OrgSnapshot;
@@ -26,6 +28,8 @@ pub struct Context {
     /// `closes/` and `inputs/`: the previous close and its configuration.
     pub closes: Store,
     renderer: Renderer,
+    /// Prints the page for executives: the package's own template where the other has none.
+    executive: Renderer,
     /// The last close read: the shards of a Map work on the same one.
     last: Arc<Mutex<Option<Arc<Staged>>>>,
 }
@@ -33,7 +37,10 @@ pub struct Context {
 impl Context {
     /// Parses the template and its fonts once for all invocations.
     pub fn new(work: Store, closes: Store, template: &Template) -> Result<Context, RenderError> {
-        Ok(Context { work, closes, renderer: Renderer::new(template)?, last: Arc::default() })
+        let renderer = Renderer::new(template)?;
+        let executive =
+            if template.files.contains_key(EXECUTIVE) { renderer.clone() } else { Renderer::new(&Template::builtin())? };
+        Ok(Context { work, closes, renderer, executive, last: Arc::default() })
     }
 }
 
@@ -41,10 +48,24 @@ impl Context {
 #[serde(deny_unknown_fields)]
 pub struct Event {
     pub action: Action,
-    pub run: Run,
+    pub run: AnyRun,
     /// Which units, by their place in the sorted list of units; all if absent. A summary has none.
     #[serde(default)]
     pub shard: Option<Shard>,
+}
+
+/// A run of either machine; their fields tell which.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum AnyRun {
+    Close(Box<Run>),
+    Day(DayRun),
+}
+
+impl From<Run> for AnyRun {
+    fn from(run: Run) -> AnyRun {
+        AnyRun::Close(Box::new(run))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -54,6 +75,8 @@ pub enum Action {
     Statements,
     /// Prints `summary.pdf` and `summary.csv`.
     Summary,
+    /// Prints `executive.pdf` of a daily run.
+    Executive,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,16 +115,27 @@ impl Error {
 
 /// Runs one step: files below `close/` of the run's staging folder.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
-    let staged = Staged::of(context, &event.run).await?;
+    match (event.action, event.run) {
+        (Action::Executive, AnyRun::Day(run)) => {
+            executive(&context.work, &context.executive, &run).await?;
+            Ok(Output { statements: 1 })
+        }
+        (Action::Statements | Action::Summary, AnyRun::Close(run)) => print(context, event.action, &run, event.shard).await,
+        (action, _) => Err(staging(format!("the step {action:?} takes a run of the other machine"))),
+    }
+}
+
+async fn print(context: &Context, action: Action, run: &Run, shard: Option<Shard>) -> Result<Output, Error> {
+    let staged = Staged::of(context, run).await?;
     let renderer = context.renderer.clone();
-    let work = move || match event.action {
-        Action::Statements => print_statements(&staged, &renderer, event.shard),
+    let work = move || match action {
         Action::Summary => print_summary(&staged, &renderer),
+        _ => print_statements(&staged, &renderer, shard),
     };
     let files = tokio::task::spawn_blocking(work).await.map_err(|error| staging(format!("printing stopped: {error}")))??;
     let statements = files.iter().filter(|(name, _)| name.ends_with(".pdf")).count();
     for (name, bytes) in files {
-        context.work.put(&format!("{}close/{name}", event.run.staging), &bytes).await?;
+        context.work.put(&format!("{}close/{name}", run.staging), &bytes).await?;
     }
     Ok(Output { statements })
 }

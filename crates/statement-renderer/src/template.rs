@@ -41,7 +41,7 @@ macro_rules! builtin {
 }
 
 impl Template {
-    builtin!["statement.typ", "summary.typ", "lib.typ", "settings.typ", "README.md"];
+    builtin!["statement.typ", "summary.typ", "executive.typ", "lib.typ", "settings.typ", "README.md"];
 
     /// From files in memory, for example those frozen with a close.
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Template, TemplateError> {

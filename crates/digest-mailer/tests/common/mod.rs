@@ -2,12 +2,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use apportion_core::bill::{Family, Kind, Measure};
-use apportion_core::day::{Day, DayFacts, DayRow, DayRun};
+use apportion_core::day::{Day, DayFacts, DayRow, DayRun, FailedStage};
 use apportion_core::money::Money;
 use apportion_core::org::{Account, OrgSnapshot, OrganizationalUnit};
 use apportion_output::day_rows_csv;
 use apportion_store::Store;
-use digest_mailer::{Context, Event, Outbox, Output, Stage, handle};
+use digest_mailer::{Context, Event, Outbox, Output, handle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,7 @@ impl Company {
         handle(&self.context, Event::Evaluate { run: self.run.clone() }).await.unwrap()
     }
 
-    pub async fn digest(&self, stages: Vec<Stage>) -> Output {
+    pub async fn digest(&self, stages: Vec<FailedStage>) -> Output {
         handle(&self.context, Event::Digest { run: self.run.clone(), stages }).await.unwrap()
     }
 }
