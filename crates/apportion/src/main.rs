@@ -384,8 +384,8 @@ fn run_config(command: ConfigCommand) -> Result<u8, Failure> {
     let text = match command {
         ConfigCommand::Check { config, period } => {
             let loaded = apportion_config::load(&config, period).map_err(Failure::bad_input)?;
-            apportion_config::load_for_day(&config, period).map_err(Failure::bad_input)?;
-            apportion_config::check(&loaded, period).to_string()
+            let daily = apportion_config::load_for_day(&config, period).map_err(Failure::bad_input)?;
+            apportion_config::check(&loaded, &daily, period).to_string()
         }
         ConfigCommand::Upgrade { config } => apportion_config::upgrade(&config).map_err(Failure::bad_input)?.to_string(),
     };

@@ -20,8 +20,8 @@ pub struct Check {
     pub warnings: Vec<String>,
 }
 
-/// Resolves every rule and pool for the period for which `loaded` was read.
-pub fn check(loaded: &Loaded, period: Period) -> Check {
+/// Resolves every rule and pool for the period for which `loaded` was read, and what the daily run goes by.
+pub fn check(loaded: &Loaded, daily: &Loaded, period: Period) -> Check {
     let configuration = &loaded.configuration;
     let mut lines = Vec::new();
     files(loaded, &mut lines);
@@ -42,7 +42,7 @@ pub fn check(loaded: &Loaded, period: Period) -> Check {
     if !asleep.is_empty() {
         lines.push(format!("  not in force in {period}: {}", asleep.join(", ")));
     }
-    daily(loaded, period, &mut lines);
+    daily_settings(daily, period, &mut lines);
     Check { period, digest: loaded.digest.clone(), lines, warnings: warnings(configuration, period) }
 }
 
@@ -65,7 +65,7 @@ fn files(loaded: &Loaded, lines: &mut Vec<String>) {
 }
 
 /// What the daily run goes by.
-fn daily(loaded: &Loaded, period: Period, lines: &mut Vec<String>) {
+fn daily_settings(loaded: &Loaded, period: Period, lines: &mut Vec<String>) {
     let (now, other): (Vec<_>, Vec<_>) = loaded.budgets.iter().partition(|budget| budget.effective.covers(period));
     if !loaded.budgets.is_empty() {
         lines.push(format!("budgets of {period} ({} more for other months)", other.len()));

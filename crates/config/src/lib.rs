@@ -41,19 +41,18 @@ use units::Units;
 /// Version of every file, as written in its `version`.
 pub const VERSION: i64 = 1;
 
-/// Files that every configuration has, and those that it may have.
+/// Files that every configuration has.
 const NEEDED: [&str; 3] = ["taxonomy.toml", "units.toml", "rules.toml"];
-const OPTIONAL: [&str; 2] = ["budgets.csv", "mail.toml"];
 /// Files that only the daily run reads: no part of a close, nor of its digest.
-const DAILY: [&str; 1] = [HYGIENE];
+const DAILY: [&str; 3] = [HYGIENE, "budgets.csv", "mail.toml"];
 
 /// A configuration that holds, with what it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub configuration: Configuration,
-    /// `budgets.csv`, in its order; none without the file.
+    /// `budgets.csv`, in its order; none without the file, and none for a close, which does not read it.
     pub budgets: Vec<Budget>,
-    /// `mail.toml`; without it there is no digest to send.
+    /// `mail.toml`, likewise; without it there is no digest to send.
     pub mail: Option<Mail>,
     /// SHA-256, hex, over one line `sha256 path` for each file, sorted by path.
     pub digest: String,
@@ -67,7 +66,7 @@ pub struct Loaded {
 /// The first fault found, with file and line.
 pub fn load(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
     check_folder(dir)?;
-    let mut names: Vec<String> = NEEDED.iter().chain(&OPTIONAL).map(|name| (*name).to_owned()).collect();
+    let mut names: Vec<String> = NEEDED.iter().map(|name| (*name).to_owned()).collect();
     let folder = dir.join("drivers").join(period.to_string());
     if folder.is_dir() {
         for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
@@ -157,7 +156,7 @@ pub fn load_files(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<L
 /// The first fault found, with file and line.
 pub fn load_for_day(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
     check_folder(dir)?;
-    let names = NEEDED.iter().chain(&OPTIONAL).chain(&DAILY).map(|name| (*name).to_owned());
+    let names = NEEDED.iter().chain(&DAILY).map(|name| (*name).to_owned());
     load_files_for_day(&read_present(dir, names)?, period)
 }
 
@@ -166,7 +165,7 @@ pub fn load_for_day(dir: &Path, period: Period) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// The first fault found, with file and line.
 pub fn load_files_for_day(files: &BTreeMap<String, Vec<u8>>, period: Period) -> Result<Loaded, ConfigError> {
-    let is_wanted = |name: &str| NEEDED.contains(&name) || OPTIONAL.contains(&name) || DAILY.contains(&name);
+    let is_wanted = |name: &str| NEEDED.contains(&name) || DAILY.contains(&name);
     let wanted = files.iter().filter(|(name, _)| is_wanted(name));
     let files: Vec<(String, Vec<u8>)> = wanted.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let configuration = read(&files, period, Drivers::Left)?;
@@ -204,7 +203,7 @@ enum Drivers {
 
 /// Whether a path is part of a period's configuration. Hidden files (editors', macOS') are not.
 fn belongs(name: &str, period: Period) -> bool {
-    if NEEDED.contains(&name) || OPTIONAL.contains(&name) {
+    if NEEDED.contains(&name) {
         return true;
     }
     let file = name.strip_prefix("drivers/").and_then(|rest| rest.strip_prefix(&format!("{period}/")));

@@ -1,7 +1,7 @@
 //! `budgets.csv` and `mail.toml`: one broken file for each kind of error, and the whole message that a person gets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use apportion_config::{Loaded, load_files};
+use apportion_config::{Loaded, load_files_for_day};
 use apportion_core::budget::Target;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn load(budgets: Option<&str>, mail: Option<&str>) -> Result<Loaded, String> {
             files.insert(name.to_owned(), text.as_bytes().to_vec());
         }
     }
-    load_files(&files, "2026-09".parse().unwrap()).map_err(|error| error.to_string())
+    load_files_for_day(&files, "2026-09".parse().unwrap()).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What of a folder counts, and that no input makes the reader panic or depend on order.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use apportion_config::{load, load_files};
+use apportion_config::{load, load_files, load_files_for_day};
 use apportion_core::model::Owner;
 use apportion_core::money::Money;
 use apportion_core::period::Period;
@@ -47,12 +47,14 @@ const MAIL: &str =
     "version = 1\nsender = \"a@example.org\"\nrecipients = [\"b@example.org\"]\nallowed_domains = [\"example.org\"]\n";
 
 #[test]
-fn budgets_and_mail_are_read_and_count_in_the_digest() {
+fn budgets_and_mail_count_for_the_daily_run_and_not_for_a_close() {
     let mut files = sample();
     files.insert("mail.toml".to_owned(), MAIL.as_bytes().to_vec());
-    let with_mail = load_files(&files, period()).unwrap();
+    let with_mail = load_files_for_day(&files, period()).unwrap();
+    let close = load_files(&files, period()).unwrap();
     files.remove("mail.toml");
-    assert_ne!(with_mail.digest, load_files(&files, period()).unwrap().digest);
+    assert_ne!(with_mail.digest, load_files_for_day(&files, period()).unwrap().digest);
+    assert_eq!(close, load_files(&files, period()).unwrap());
     let mail = with_mail.mail.unwrap();
     assert_eq!(
         (mail.sender.as_str(), mail.recipients, mail.subject.as_str()),
@@ -60,7 +62,7 @@ fn budgets_and_mail_are_read_and_count_in_the_digest() {
     );
     assert_eq!((mail.attachment_limit_bytes, mail.deadline_minutes, mail.organization_days), (5_000_000, 720, 7));
     assert_eq!((mail.anomalies.general.sigma_thousandths, mail.anomalies.general.least_days), (2_500, 21));
-    assert_eq!(load_files(&files, period()).unwrap().mail, None);
+    assert_eq!(load_files_for_day(&files, period()).unwrap().mail, None);
 }
 
 #[test]

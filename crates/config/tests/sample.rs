@@ -1,7 +1,7 @@
 //! The sample configuration of the repository holds.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use apportion_config::{check, latest_driver_period, load, upgrade};
+use apportion_config::{check, latest_driver_period, load, load_for_day, upgrade};
 use apportion_core::model::{Key, Owner};
 use std::path::{Path, PathBuf};
 
@@ -21,24 +21,18 @@ fn the_sample_configuration_loads() {
     assert_eq!(weights[&Owner::Unit("CC-2010".to_owned())], 275);
     assert_eq!(
         loaded.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        [
-            "budgets.csv",
-            "drivers/2026-09/headcount.csv",
-            "drivers/2026-09/network_gb.csv",
-            "mail.toml",
-            "rules.toml",
-            "taxonomy.toml",
-            "units.toml"
-        ]
+        ["drivers/2026-09/headcount.csv", "drivers/2026-09/network_gb.csv", "rules.toml", "taxonomy.toml", "units.toml"]
     );
-    assert_eq!(loaded.budgets.len(), 21);
-    assert_eq!(loaded.mail.unwrap().anomalies.overrides.len(), 2);
+    assert_eq!((loaded.budgets.len(), loaded.mail), (0, None));
+    let daily = load_for_day(&sample(), "2026-09".parse().unwrap()).unwrap();
+    assert_eq!((daily.budgets.len(), daily.mail.unwrap().anomalies.overrides.len()), (21, 2));
+    assert!(daily.files.iter().any(|(name, _)| name == "budgets.csv"));
 }
 
 #[test]
 fn check_says_what_each_pool_and_rule_resolves_to() {
     let period = "2026-09".parse().unwrap();
-    let text = check(&load(&sample(), period).unwrap(), period).to_string();
+    let text = check(&load(&sample(), period).unwrap(), &load_for_day(&sample(), period).unwrap(), period).to_string();
     for line in [
         "14 units in 5 business units",
         "  cost_center: mandatory, compared without case, names the unit",

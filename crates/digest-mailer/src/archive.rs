@@ -59,3 +59,80 @@ pub(crate) async fn archive(context: &Context, date: Day, csv: &[u8]) -> Result<
     context.work.put(&key, csv).await?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apportion_core::bill::Kind;
+    use proptest::prelude::*;
+
+    fn row(ou: &str, service: &str, account: &str, cost: i64) -> Owned {
+        Owned {
+            billing_period: "2026-09".to_owned(),
+            day: "2026-09-15".to_owned(),
+            provider: "AWS".to_owned(),
+            billing_account_id: "1".to_owned(),
+            account_id: account.to_owned(),
+            account_name: String::new(),
+            ou: ou.to_owned(),
+            owner: "A".to_owned(),
+            owner_value: String::new(),
+            service: service.to_owned(),
+            kind: Kind::Usage,
+            charge_type: "Usage".to_owned(),
+            currency: "USD".to_owned(),
+            cash: Money::from_units(cost.into()),
+            effective: Money::ZERO,
+            rows: 1,
+        }
+    }
+
+    fn csv_of(rows: &[Owned]) -> Vec<u8> {
+        breakdown_csv(rows, "2026-09-15".parse().unwrap(), "USD").unwrap()
+    }
+
+    #[test]
+    fn rows_are_sorted_by_ou_cost_descending_service_and_account() {
+        let rows = [
+            row("B", "EC2", "1", 5),
+            row("A", "S3", "1", 1),
+            row("A", "EC2", "2", 3),
+            row("A", "EC2", "1", 3),
+            row("A", "Glue", "1", -2),
+            row("A", "S3", "1", 6),
+            Owned { currency: "EUR".to_owned(), ..row("A", "S3", "1", 100) },
+            Owned { day: "2026-09-14".to_owned(), ..row("A", "S3", "1", 100) },
+        ];
+        let text = String::from_utf8(csv_of(&rows)).unwrap();
+        let hand = "BillingDate,OU,Service,LinkedAccount,DailyCost\n\
+            2026-09-15,A,S3,1,0.000000000007\n\
+            2026-09-15,A,EC2,1,0.000000000003\n\
+            2026-09-15,A,EC2,2,0.000000000003\n\
+            2026-09-15,A,Glue,1,-0.000000000002\n\
+            2026-09-15,B,EC2,1,0.000000000005\n";
+        assert_eq!(text, hand);
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_stay_text_in_one_row_each_and_no_money_is_lost(
+            rows in prop::collection::vec(("[a-c=+@\\-\t\r\n\0\"',\u{202e}]{0,5}", ".{0,4}", "[0-9]{1,2}", any::<i64>()), 0..12)
+        ) {
+            let rows: Vec<Owned> = rows.iter().map(|(ou, service, account, cost)| row(ou, service, account, *cost)).collect();
+            let bytes = csv_of(&rows);
+            let mut reversed = rows.clone();
+            reversed.reverse();
+            prop_assert_eq!(&bytes, &csv_of(&reversed));
+            let mut sum = Money::ZERO;
+            for record in csv::Reader::from_reader(bytes.as_slice()).records() {
+                let record = record.unwrap();
+                prop_assert_eq!(record.len(), 5);
+                for cell in record.iter().take(4) {
+                    prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) && !cell.contains(['\r', '\n']), "{:?}", record);
+                }
+                sum += record[4].parse::<Money>().unwrap();
+            }
+            prop_assert_eq!(sum, rows.iter().map(|row| row.cash).sum::<Money>());
+        }
+    }
+}

@@ -235,4 +235,30 @@ mod tests {
     fn nothing_that_could_be_markup_is_left() {
         assert_eq!(escape("<b a=\"1\" c='2'>&amp;"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;amp;");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_adds_an_element_or_an_attribute(text in "[<>&\"'a-z/= {}\u{202e}\0\r\n-]{0,30}") {
+            let cell = || Cell::new(text.clone()).note(text.clone());
+            let table = Table { columns: vec![text.clone()], rows: vec![vec![cell(), cell()]] };
+            let page = |text: &str, table: Table| Page {
+                title: text.to_owned(),
+                subtitle: text.to_owned(),
+                notices: vec![Notice { tone: Tone::Bad, text: text.to_owned() }],
+                figures: vec![Figure { label: text.to_owned(), value: text.to_owned(), note: text.to_owned(), tone: Tone::Plain }],
+                sections: vec![Section { title: text.to_owned(), lead: text.to_owned(), has_chart: true, table: Some(table) }],
+                files: vec![crate::page::File { text: text.to_owned(), url: Some(text.to_owned()) }],
+                footer: vec![text.to_owned()],
+            };
+            let calm = Table { columns: vec!["x".to_owned()], rows: vec![vec![Cell::new("x").note("x"), Cell::new("x").note("x")]] };
+            let count = |html: &str, what: char| html.matches(what).count();
+            let (with, without) = (render(&page(&text, table), Some("cid:x")), render(&page("x", calm), Some("cid:x")));
+            // An empty note or lead leaves its element out.
+            if !text.is_empty() {
+                for mark in ['<', '>', '"'] {
+                    proptest::prop_assert_eq!(count(&with, mark), count(&without, mark));
+                }
+            }
+        }
+    }
 }

@@ -287,7 +287,7 @@ pub fn hygiene(findings: &Findings, open_tickets: usize, places: u32) -> Section
         .collect();
     let above = findings.accounts.iter().filter(|one| one.above).count();
     let lead = format!(
-        "{above} accounts are above their share of taggable spend without an owner, {} to {}; {open_tickets} tickets are open.",
+        "Accounts above their allowed share of taggable spend without an owner, {} to {}: {above}. Open tickets: {open_tickets}.",
         findings.from, findings.to
     );
     let table = Table { columns: columns(&["Account", "Without an owner", "Share"]), rows };

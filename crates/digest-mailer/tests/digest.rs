@@ -224,3 +224,34 @@ async fn alerts_are_news_once_and_a_rerun_says_the_same() {
     let Output::Evaluated { alerts, .. } = company.evaluate().await else { panic!() };
     assert_eq!(alerts, 0);
 }
+
+/// What Python's `email` reads as the text of the mail.
+fn text_of(company: &Company, mail: &str) -> String {
+    let program = "import sys,email,email.policy\nwith open(sys.argv[1],'rb') as f: m=email.message_from_binary_file(f,policy=email.policy.default)\nsys.stdout.reconfigure(encoding='utf-8',newline='')\nsys.stdout.write(m.get_body(('plain',)).get_content())";
+    let output = Command::new("python3").args(["-c", program]).arg(company.path(mail)).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_text_and_the_csv_of_a_day_are_these() {
+    let company = Company::new().await;
+    company.stage_all().await;
+    company.evaluate().await;
+    let Output::Digest { mail, .. } = company.digest(Vec::new()).await else { panic!() };
+    insta::assert_snapshot!("digest_text", text_of(&company, &mail));
+    insta::assert_snapshot!("ou_breakdown", company.text(ARCHIVE));
+}
+
+#[tokio::test]
+async fn a_day_that_is_not_there_yet_says_what_is_awaited() {
+    let company = Company::new().await;
+    let record = format!(
+        r#"{{"date":"{DATE}","run":"{STAGING}","outcome":"not_ready","failed":[],"skipped":["rollup"],"awaited":["bill lines of {DATE}"]}}"#
+    );
+    company.put(&format!("{STAGING}run.json"), record.as_bytes()).await;
+    let Output::Digest { mail, .. } = company.digest(Vec::new()).await else { panic!() };
+    check(&company, &mail, &[]);
+    let text = text_of(&company, &mail);
+    assert!(text.contains("!! There is no data of 2026-09-15 yet. Awaited: bill lines of 2026-09-15."), "{text}");
+}

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub(crate) const EXECUTIVE: &str = "executive.typ";
 /// Lines of each list: the page is one.
 const LINES: usize = 8;
+/// Characters of a name, so that no name makes it two.
+const LONGEST_NAME: usize = 60;
 
 /// The data of `executive.typ`. Amounts are whole minor units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +95,7 @@ pub fn executive_data(found: &Evaluation) -> ExecutiveData {
         Some(BudgetData { amount: minor(budget.amount), percent: budget.percent, light: budget.light.as_str().to_owned() })
     };
     let line =
-        |line: &Line| LineData { name: line.name.clone(), month_end: minor(line.forecast.month_end), budget: budget(line) };
+        |line: &Line| LineData { name: short(&line.name), month_end: minor(line.forecast.month_end), budget: budget(line) };
     let mut ous: Vec<&Line> = found.ous.iter().filter(|line| line.budget.is_some()).collect();
     ous.sort_by_key(|line| (std::cmp::Reverse(line.budget.as_ref().and_then(|budget| budget.percent)), line.id.clone()));
     let is_unit = |line: &&Line| !line.id.starts_with("__") && !line.id.starts_with(apportion_core::day::POOL);
@@ -120,8 +122,8 @@ pub fn executive_data(found: &Evaluation) -> ExecutiveData {
             .iter()
             .take(5)
             .map(|one| AnomalyData {
-                unit: one.owner_name.clone(),
-                service: one.service.clone(),
+                unit: short(&one.owner_name),
+                service: short(&one.service),
                 extra: minor(one.found.extra),
                 since: date(one.found.since),
             })
@@ -129,6 +131,11 @@ pub fn executive_data(found: &Evaluation) -> ExecutiveData {
         all_anomalies: found.anomalies.len(),
         notes: notes(found),
     }
+}
+
+fn short(name: &str) -> String {
+    let cut: String = name.chars().take(LONGEST_NAME).collect();
+    if cut.len() < name.len() { format!("{cut}…") } else { cut }
 }
 
 fn notes(found: &Evaluation) -> Vec<String> {

@@ -114,7 +114,7 @@ impl Company {
 const FINDINGS: &str = r#"{"date":"DATE","from":"2026-09-09","to":"DATE","totals":{},"accounts":[
  {"account_id":"100000000008","account_name":"<b>claims</b>-prod","ou":"Workloads/Claims/Prod","currency":"USD","amounts":{"spend":"90000","taggable":"80000","untagged":"7300.5","unknown":"12","covered":{}},"share":914,"threshold":500,"above":true,"main_unit":"CC-1020","trend":[]},
  {"account_id":"100000000009","account_name":"fine","ou":"Workloads","currency":"USD","amounts":{"spend":"1","taggable":"1","untagged":"0","unknown":"0","covered":{}},"share":0,"threshold":500,"above":false,"main_unit":"","trend":[]}],
- "services":[],"unmapped_keys":[],"near_misses":[],"collisions":[],"missing_keys":[],"trend":{}}"#;
+ "services":[],"unmapped_keys":[],"near_misses":[],"collisions":[],"conflicts":[],"missing_keys":[],"trend":{}}"#;
 
 /// OUs `Workloads/Claims`, `Workloads/Analytics`, `Shared Platform`, one with a hostile name; account 9 is missing.
 pub fn organization() -> OrgSnapshot {
