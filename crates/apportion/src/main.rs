@@ -27,6 +27,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Rollup and pages allocate much, from every core at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns the bill of an AWS organization into one statement per business unit that adds up to the invoice to the cent.
 #[derive(Parser)]
 #[command(name = "apportion", version, arg_required_else_help = true)]

@@ -79,6 +79,8 @@ struct Walk<'a> {
     invoker: &'a dyn Invoker,
     progress: &'a (dyn Fn(&str) + Sync),
     sleep: &'a Sleep<'a>,
+    /// Iterations of a Map that run at once at most.
+    width: usize,
 }
 
 /// Waits; tests give one that does not.
@@ -96,7 +98,8 @@ impl Machine {
 
     /// Runs to the end. `progress` hears the name of each state as it is entered, and why one is tried again.
     pub async fn walk(&self, invoker: &dyn Invoker, input: Value, progress: &(dyn Fn(&str) + Sync)) -> Walked {
-        self.walk_with(invoker, input, progress, &real_sleep).await
+        // Functions of one process share its memory and its cores: more at once would only hold more.
+        self.walk_with(invoker, input, progress, &real_sleep, std::thread::available_parallelism().map_or(1, usize::from)).await
     }
 
     async fn walk_with(
@@ -105,9 +108,10 @@ impl Machine {
         input: Value,
         progress: &(dyn Fn(&str) + Sync),
         sleep: &Sleep<'_>,
+        width: usize,
     ) -> Walked {
         let context = json!({ "Execution": { "Input": input } });
-        let walk = Walk { invoker, progress, sleep };
+        let walk = Walk { invoker, progress, sleep, width };
         let run = walk.scope(&self.scope, input, context);
         let ended = match self.timeout {
             None => run.await,
@@ -255,7 +259,7 @@ impl Walk<'_> {
         });
         let limit = if map.concurrency == 0 { DEFAULT_CONCURRENCY } else { map.concurrency };
         // The first failure ends the Map; what still runs is dropped.
-        let outputs: Vec<Value> = stream::iter(iterations.collect::<Vec<_>>()).buffered(limit).try_collect().await?;
+        let outputs: Vec<Value> = stream::iter(iterations.collect::<Vec<_>>()).buffered(limit.min(self.width)).try_collect().await?;
         Ok(Value::Array(outputs))
     }
 }

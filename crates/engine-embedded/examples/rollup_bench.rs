@@ -1,6 +1,6 @@
 //! Times the rollup of Parquet files, or a bare decode of the columns that the rollup reads: one JSON line.
 //!
-//! `rollup_bench rollup|decode|columns|sql FILE…` — `bench/run` calls it under `/usr/bin/time -v`.
+//! `rollup_bench rollup|rollup_repeats|decode|columns|sql FILE…` — `bench/run` calls it under `/usr/bin/time -v`.
 
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use apportion_engine::schema::BillFormat;
@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
     let taxonomy = taxonomy();
     let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
-    let table = Table { name: "bill".to_owned(), format: BillFormat::Cur2, files: files.clone(), report_repeats: false };
+    let table = Table { name: "bill".to_owned(), format: BillFormat::Cur2, files: files.clone(), report_repeats: mode == "rollup_repeats" };
     let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
     let engine = EmbeddedEngine::new();
     let started = Instant::now();
@@ -102,13 +102,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
         "decode" => (decode(&files, &engine.columns_read(&statement).await?)?, 0, String::new()),
-        "rollup" => {
+        "rollup" | "rollup_repeats" => {
             let id = engine.start(&statement, "bench").await?;
             let rows = rollup::read(engine.rows(&id).await?, &taxonomy).await?;
             let cash: apportion_core::money::Money = rows.iter().map(|row| row.cash.unblended).sum();
             (rows.iter().map(|row| row.rows as u64).sum(), rows.len(), cash.to_string())
         }
-        _ => return Err("rollup_bench rollup|decode|columns|sql FILE…".into()),
+        _ => return Err("rollup_bench rollup|rollup_repeats|decode|columns|sql FILE…".into()),
     };
     let seconds = started.elapsed().as_secs_f64();
     println!("{{\"mode\":\"{mode}\",\"seconds\":{seconds:.3},\"rows\":{rows},\"groups\":{groups},\"cash\":\"{cash}\"}}");

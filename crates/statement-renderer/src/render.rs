@@ -15,10 +15,6 @@ use typst::diag::{SourceDiagnostic, Warned};
 use typst::foundations::Smart;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
-/// Documents printed by this process, and after how many of them the layouts kept for reuse are let go.
-static PRINTED: AtomicUsize = AtomicUsize::new(0);
-const EVICT_EVERY: usize = 4;
-
 /// Why a page could not be printed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
@@ -126,9 +122,7 @@ impl Renderer {
         };
         let pdf = typst_pdf::pdf(&document, &options).map_err(|errors| errors.to_vec());
         // What was laid out for one statement is of no use to the next but for a few shared pieces: keep memory flat.
-        if PRINTED.fetch_add(1, Ordering::Relaxed) % EVICT_EVERY == EVICT_EVERY - 1 {
-            typst::comemo::evict(1);
-        }
+        typst::comemo::evict(1);
         pdf
     }
 }

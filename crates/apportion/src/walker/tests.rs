@@ -61,7 +61,7 @@ async fn run(definition: Value, input: Value) -> Run {
         Box::pin(async {})
     };
     let tell = |line: &str| progress.lock().unwrap().push(line.to_owned());
-    let walked = machine.walk_with(&functions, input, &tell, &sleep).await;
+    let walked = machine.walk_with(&functions, input, &tell, &sleep, usize::MAX).await;
     Run {
         walked,
         calls: functions.calls.into_inner().unwrap(),
