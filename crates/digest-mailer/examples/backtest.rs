@@ -18,8 +18,6 @@ type Groups<Key> = BTreeMap<Key, Series>;
 #[derive(Default)]
 struct Bill {
     total: Groups<String>,
-    owners: Groups<String>,
-    ous: Groups<String>,
     parts: Groups<(String, String)>,
     services: Groups<(String, String)>,
 }
@@ -29,8 +27,6 @@ fn read(path: &str) -> Result<Bill, Box<dyn Error>> {
     for row in csv::Reader::from_path(path)?.deserialize() {
         let (day, owner, ou, service, amount): (Day, String, String, String, Money) = row?;
         *bill.total.entry("all".to_owned()).or_default().entry(day).or_default() += amount;
-        *bill.owners.entry(owner.clone()).or_default().entry(day).or_default() += amount;
-        *bill.ous.entry(ou.clone()).or_default().entry(day).or_default() += amount;
         *bill.parts.entry((owner.clone(), ou)).or_default().entry(day).or_default() += amount;
         *bill.services.entry((owner, service)).or_default().entry(day).or_default() += amount;
     }
@@ -65,39 +61,35 @@ fn months(bill: &Bill) -> Vec<Period> {
     all.into_iter().skip(3).collect()
 }
 
-fn forecasts<Key>(name: &str, bills: &[Bill], of: impl Fn(&Bill) -> &Groups<Key>) {
-    let mut line = format!("  {name:<26}");
+/// As the digest shows them: each owner in each OU is forecast, and the sums are compared with what came.
+fn forecasts(bills: &[Bill]) {
+    let names = ["units", "OUs", "total"];
+    let mut lines = names.map(|name| format!("  {name:<6}"));
     for day in DAYS {
-        let mut errors = Errors::default();
+        let mut errors: [Errors; 3] = Default::default();
         for bill in bills {
             for period in months(bill) {
                 let Some(date) = Day::of(period, day) else { continue };
-                for series in of(bill).values() {
-                    errors.add(forecast(series, date), whole(series, period));
+                let mut sums: [BTreeMap<&str, (Forecast, Money)>; 3] = Default::default();
+                for ((owner, ou), series) in &bill.parts {
+                    let (found, came) = (forecast(series, date), whole(series, period));
+                    for (sums, key) in sums.iter_mut().zip([owner.as_str(), ou.as_str(), "all"]) {
+                        let sum = sums.entry(key).or_default();
+                        sum.0 += found;
+                        sum.1 += came;
+                    }
+                }
+                for (errors, sums) in errors.iter_mut().zip(sums) {
+                    sums.into_values().for_each(|(found, came)| errors.add(found, came));
                 }
             }
         }
-        line += &format!("  {:5.2} /{:6.2}", 100.0 * errors.forecast / errors.actual, 100.0 * errors.run_rate / errors.actual);
-    }
-    println!("{line}");
-}
-
-/// The total as the sum of the forecasts of its parts.
-fn sum_of_parts<Key>(name: &str, bills: &[Bill], of: impl Fn(&Bill) -> &Groups<Key>) {
-    let mut line = format!("  {name:<26}");
-    for day in DAYS {
-        let mut errors = Errors::default();
-        for bill in bills {
-            for period in months(bill) {
-                let Some(date) = Day::of(period, day) else { continue };
-                let mut sum = Forecast::default();
-                of(bill).values().for_each(|series| sum += forecast(series, date));
-                errors.add(sum, whole(&bill.total["all"], period));
-            }
+        for (line, errors) in lines.iter_mut().zip(errors) {
+            *line +=
+                &format!("  {:5.2} /{:6.2}", 100.0 * errors.forecast / errors.actual, 100.0 * errors.run_rate / errors.actual);
         }
-        line += &format!("  {:5.2} /{:6.2}", 100.0 * errors.forecast / errors.actual, 100.0 * errors.run_rate / errors.actual);
     }
-    println!("{line}");
+    lines.iter().for_each(|line| println!("{line}"));
 }
 
 type Spot = (String, String, Day);
@@ -185,11 +177,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         truths.push(spikes(&pair[1])?);
     }
     println!("forecast error / run rate's error, in percent of what came, on day 5, 10, 15, 20, 25");
-    forecasts("units", &bills, |bill| &bill.owners);
-    forecasts("OUs", &bills, |bill| &bill.ous);
-    forecasts("total", &bills, |bill| &bill.total);
-    sum_of_parts("total, sum of units", &bills, |bill| &bill.owners);
-    sum_of_parts("total, sum of unit x OU", &bills, |bill| &bill.parts);
+    forecasts(&bills);
     println!("anomalies of a unit's service a day");
     for sigma_thousandths in [2_000, 2_500, 3_000, 4_000] {
         for minimum in [5_000, 10_000, 50_000] {

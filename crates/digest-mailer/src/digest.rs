@@ -107,7 +107,7 @@ fn message(
     Ok((build(mail, &message)?, html::render(page, inside.as_deref())))
 }
 
-/// Stages that failed or left no file, in order, with what the mail says of each.
+/// Stages that failed, then those that left no file, each in order, with what the mail says of it.
 async fn missing(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Result<Vec<(String, String)>, Error> {
     let mut missing = Vec::new();
     for (name, file, lack) in STAGES {
@@ -125,6 +125,8 @@ async fn missing(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Res
         let shown = crate::figures::name(&stage.name);
         missing.push((stage.name.clone(), format!("{}: it failed ({}).", capital(&shown), crate::figures::name_of(&why, 400))));
     }
+    // Why comes before what follows from it.
+    missing.sort_by_key(|(name, _)| stages.iter().all(|stage| stage.name != *name));
     Ok(missing)
 }
 
@@ -218,9 +220,9 @@ async fn page(
             found.currency,
             crate::figures::exact(found.cash, found.places)
         ));
+        page.footer.push("Forecast: what was spent, and what the days left usually cost by level, trend and weekday.".to_owned());
     }
     page.sections.extend(hygiene(context, run, evaluation.as_ref()).await?);
-    page.footer.push("Forecast: what was spent, and what the days left usually cost by level, trend and weekday.".to_owned());
     Ok(page)
 }
 

@@ -97,7 +97,7 @@ async fn stages_that_failed_or_did_not_run_are_named_at_the_top_and_the_rest_is_
     let cause = r#"{"errorMessage":"the query was stopped: <b>timeout</b>\r\nBcc: x","errorType":"QueryFailed"}"#;
     let failed = FailedStage { name: "hygiene".to_owned(), error: "QueryFailed".to_owned(), cause: cause.to_owned() };
     let Output::Digest { sent, mail, missing, .. } = company.digest(vec![failed]).await else { panic!() };
-    assert_eq!((sent, missing), (true, ["organization", "hygiene", "suggestions", "executive"].map(str::to_owned).to_vec()));
+    assert_eq!((sent, missing), (true, ["hygiene", "organization", "suggestions", "executive"].map(str::to_owned).to_vec()));
     check(&company, &mail, &[ARCHIVE]);
     let html = company.text("outbox/2026-09-15/digest.html");
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text} in {html}"));
@@ -125,7 +125,8 @@ async fn without_a_rollup_the_mail_says_so_and_has_no_figures() {
     check(&company, &mail, &[]);
     let html = company.text("outbox/2026-09-15/digest.html");
     assert!(html.contains("Rollup: there are no figures of the day and no CSV (it did not run)."), "{html}");
-    assert!(html.contains("Readiness: it failed (NoData: no line of 2026-09-15 by the deadline)."), "{html}");
+    let readiness = html.find("Readiness: it failed (NoData: no line of 2026-09-15 by the deadline).").unwrap();
+    assert!(readiness < html.find("Rollup: ").unwrap(), "{html}");
 }
 
 #[tokio::test]
