@@ -50,6 +50,7 @@ impl World {
             bill: String::new(),
             configuration: "configuration/".to_owned(),
             organization: None,
+            organization_dated: None,
             attempt: 1,
         }
     }

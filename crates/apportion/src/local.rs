@@ -18,6 +18,7 @@ pub struct LocalFunctions {
     runner: RunnerContext,
     mapper: ou_mapper::Context,
     hygiene: tag_hygiene::Context,
+    mailer: digest_mailer::Context,
     renderer: statement_renderer::Context,
     publisher: Option<publish::Context>,
 }
@@ -26,7 +27,7 @@ pub struct LocalFunctions {
 pub struct Places {
     /// The delivered bill.
     pub bill: Store,
-    /// `inputs/` and `staging/`.
+    /// `inputs/` and `staging/`; of a daily run everything.
     pub work: Store,
     /// `closes/` and `provisional/`.
     pub closes: Store,
@@ -56,6 +57,10 @@ impl LocalFunctions {
                 findings: tag_hygiene::FindingStore::Directory(places.work.clone()),
                 engine,
             },
+            mailer: digest_mailer::Context {
+                work: places.work.clone(),
+                outbox: digest_mailer::Outbox::Directory(places.work.clone()),
+            },
             renderer: statement_renderer::Context::new(places.work.clone(), places.closes.clone(), template)?,
             publisher,
         })
@@ -74,6 +79,9 @@ impl Invoker for LocalFunctions {
                 call(payload, |event| allocation_runner::handle(&self.runner, event), allocation_runner::Error::name).await
             }
             "tag_hygiene" => call(payload, |event| tag_hygiene::handle(&self.hygiene, event), tag_hygiene::Error::name).await,
+            "digest_mailer" => {
+                call(payload, |event| digest_mailer::handle(&self.mailer, event), digest_mailer::Error::name).await
+            }
             "statement_renderer" => {
                 call(payload, |event| statement_renderer::handle(&self.renderer, event), statement_renderer::Error::name).await
             }

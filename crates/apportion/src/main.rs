@@ -1,10 +1,14 @@
 //! The command line: a whole month on one machine, by the same functions, SQL and state machines as on AWS.
 
+mod anomalies;
 mod close;
+mod daily;
+mod daily_report;
 #[cfg(test)]
 mod day_tests;
 mod explain;
 mod failure;
+mod health;
 #[cfg(test)]
 mod hygiene_tests;
 mod init;
@@ -17,6 +21,7 @@ mod report;
 mod sample;
 mod status;
 mod suggestions;
+mod timed;
 mod verify;
 mod walker;
 
@@ -70,6 +75,15 @@ enum Command {
     Config(ConfigCommand),
     /// Runs a view over a bill and prints a table or CSV; without a name, lists the views.
     Query(query::QueryArguments),
+    /// One day: what was spent, what moved, who will overrun, whose spend has no owner; one mail, in the outbox folder.
+    ///
+    /// Exit codes: 0 done, 2 bad input or configuration, 3 no data of the day yet, 1 a stage failed.
+    Daily(daily::DailyArguments),
+    /// Lists, confirms or dismisses anomalies.
+    #[command(subcommand)]
+    Anomalies(anomalies::AnomaliesCommand),
+    /// Prints the platform's own five figures and how they were 28 days before.
+    Health(health::HealthArguments),
     /// Lists, accepts or rejects suggested owners of untagged resources.
     #[command(subcommand)]
     Suggestions(suggestions::SuggestionsCommand),
@@ -264,6 +278,9 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Init(arguments) => run_init(arguments).await,
         Command::Config(command) => run_config(command),
         Command::Query(arguments) => print(&query::run(&arguments).await?).map(|()| 0),
+        Command::Daily(arguments) => daily::run(&arguments, &progress).await,
+        Command::Anomalies(command) => print(&anomalies::run(&command).await?).map(|()| 0),
+        Command::Health(arguments) => print(&health::run(&arguments).await?).map(|()| 0),
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
     }
@@ -300,7 +317,7 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
 }
 
 /// Writes to stdout; a closed pipe is an error like any other, not a panic.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::other(format!("stdout: {error}")))
 }
 

@@ -127,6 +127,7 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
         bill: key,
         configuration: String::new(),
         organization: None,
+        organization_dated: None,
         attempt: 1,
     };
     let located =

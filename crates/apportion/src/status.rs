@@ -62,7 +62,9 @@ pub async fn status(out: &Path) -> Result<Status, Failure> {
     for prefix in prefixes(&store).await? {
         closes(&store, &prefix, &mut periods).await?;
     }
-    for period in store.folders("staging/").await.map_err(unreadable)? {
+    // Daily runs have their own record: `apportion health`.
+    let staged = store.folders("staging/").await.map_err(unreadable)?;
+    for period in staged.into_iter().filter(|name| name != "daily") {
         let runs = runs(&store, &period).await?;
         entry(&mut periods, &period, "").runs = runs;
     }

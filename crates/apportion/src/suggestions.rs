@@ -1,13 +1,12 @@
 //! `apportion suggestions`: what people decide about likely owners.
 
+use crate::anomalies;
 use crate::failure::Failure;
 use crate::report::{Align, printable, table};
-use apportion_core::day::Day;
 use apportion_output::csv_columns;
 use apportion_store::Store;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tag_hygiene::{Acceptance, DecideError, Decision};
 
 #[derive(Subcommand)]
@@ -41,7 +40,8 @@ pub async fn run(command: &SuggestionsCommand) -> Result<String, Failure> {
         SuggestionsCommand::Accept(decide) => (decide, Decision::Accepted),
         SuggestionsCommand::Reject(decide) => (decide, Decision::Rejected),
     };
-    let found = tag_hygiene::decide(&Store::directory(&decide.out), &decide.ids, decision, today()?).await.map_err(failure)?;
+    let found =
+        tag_hygiene::decide(&Store::directory(&decide.out), &decide.ids, decision, anomalies::today()?).await.map_err(failure)?;
     Ok(format!("{} {}\n{}", decision.as_str(), decide.ids.join(", "), rate(found)))
 }
 
@@ -68,11 +68,4 @@ fn failure(error: DecideError) -> Failure {
         DecideError::Store(error) => Failure::other(error),
         other => Failure::bad_input(other),
     }
-}
-
-/// The day on which a person decides, UTC.
-fn today() -> Result<Day, Failure> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(Failure::other)?;
-    let day = i64::try_from(since.as_secs() / 86_400).ok().and_then(Day::from_number);
-    day.ok_or_else(|| Failure::other("the clock of this machine shows no day that can be written"))
 }

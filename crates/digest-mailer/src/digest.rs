@@ -116,12 +116,12 @@ async fn missing(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Res
         let why = match failed {
             None if is_there => continue,
             None => "it did not run".to_owned(),
-            Some(stage) => format!("{}: {}", stage.error, sentence(&stage.cause)),
+            Some(stage) => format!("{}: {}", stage.error, sentence(&stage.cause, run)),
         };
         missing.push((name.to_owned(), format!("{}: {lack} ({}).", capital(name), crate::figures::name_of(&why, 400))));
     }
     for stage in stages.iter().filter(|stage| STAGES.iter().all(|(name, ..)| *name != stage.name)) {
-        let why = format!("{}: {}", stage.error, sentence(&stage.cause));
+        let why = format!("{}: {}", stage.error, sentence(&stage.cause, run));
         let shown = crate::figures::name(&stage.name);
         missing.push((stage.name.clone(), format!("{}: it failed ({}).", capital(&shown), crate::figures::name_of(&why, 400))));
     }
@@ -135,11 +135,11 @@ fn capital(name: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// The sentence in a cause, which Lambda wraps in JSON.
-fn sentence(cause: &str) -> String {
+/// The sentence in a cause, which Lambda wraps in JSON. Without the place of the run: a rerun that fails alike says the same.
+fn sentence(cause: &str, run: &DayRun) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_str(cause).ok();
     let message = parsed.as_ref().and_then(|value| value.get("errorMessage")).and_then(serde_json::Value::as_str);
-    message.unwrap_or(cause).trim_end_matches('.').to_owned()
+    message.unwrap_or(cause).trim_end_matches('.').replace(&run.staging, "")
 }
 
 async fn pdf(context: &Context, run: &DayRun) -> Result<Option<Vec<u8>>, Error> {
@@ -228,12 +228,14 @@ async fn page(
 
 /// Names an organization snapshot that is older than allowed.
 async fn organization_age(context: &Context, run: &DayRun, loaded: &Loaded) -> Result<Option<Notice>, Error> {
-    if context.work.head(&format!("{}organization.json", run.staging)).await?.is_some() {
+    let is_staged = context.work.head(&format!("{}organization.json", run.staging)).await?.is_some();
+    if is_staged && run.organization.is_some() && run.organization_dated.is_none() {
         return Ok(None);
     }
+    let given = run.organization_dated.filter(|_| is_staged);
     let limit = i64::from(loaded.mail.as_ref().map_or(apportion_config::ORGANIZATION_DAYS, |mail| mail.organization_days));
-    let newest = snapshots(context).await?.into_keys().filter(|day| *day <= run.date).max();
-    let text = match newest {
+    let kept = snapshots(context).await?.into_keys().filter(|day| *day <= run.date).max();
+    let text = match given.or(kept) {
         Some(day) if run.date.since(day) <= limit => return Ok(None),
         Some(day) => format!("The organization is that of {day}, {} days ago; {limit} are allowed.", run.date.since(day)),
         None => return Ok(None),

@@ -105,6 +105,8 @@ pub(crate) async fn evaluate(context: &Context, run: &DayRun) -> Result<Output, 
     let mut found: Evaluation = evaluation::evaluate(&day.rows, &inputs);
     anomalies::remember(context, run, &mut found.anomalies).await?;
     context.work.put(&alerts_key(run.date), &json(&found.alerts)?).await?;
+    let health = json(&evaluation::health(&day.rows, &found))?;
+    context.work.put_version(&format!("daily/health/{}", run.date), "json", &health).await?;
     context.work.put(&format!("{}{EVALUATION}", run.staging), &json(&found)?).await?;
     Ok(Output::Evaluated {
         anomalies: found.anomalies.len(),

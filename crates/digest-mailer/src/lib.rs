@@ -92,7 +92,7 @@ impl Error {
         match self {
             Error::BadConfiguration(_) => "BadConfiguration",
             Error::BadBill(_) => "BadBill",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

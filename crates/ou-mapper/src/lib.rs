@@ -9,7 +9,7 @@ mod file;
 pub use file::{FileError, parse_organization};
 
 use apportion_core::close::Run;
-use apportion_core::day::DayRun;
+use apportion_core::day::{Day, DayRun};
 use apportion_core::org::{OrgSnapshot, UNKNOWN};
 use apportion_output::{OutputError, SafeCsv, sha256_hex};
 use apportion_store::{Store, StoreError};
@@ -71,13 +71,38 @@ impl Error {
 /// Reads the organization and stages `organization.json` and `account_ou_mapping.csv`, once: a run never changes them.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
     match event {
-        Event::Snapshot { run } => stage(context, run.organization.as_deref(), &run.staging).await.map(|(_, output)| output),
-        Event::Day { run } => {
-            let (files, output) = stage(context, run.organization.as_deref(), &run.staging).await?;
-            keep(context, &run, &files).await?;
-            Ok(output)
+        Event::Snapshot { run } => {
+            let organization = read(context, run.organization.as_deref()).await?;
+            stage(context, organization, &run.staging).await.map(|(_, output)| output)
         }
+        Event::Day { run } => day(context, &run).await,
     }
+}
+
+/// A day without an organization of its own goes by the newest one kept, which is not kept again as that of the day.
+async fn day(context: &Context, run: &DayRun) -> Result<Output, Error> {
+    let earlier = if run.organization.is_none() { kept(context, run.date).await? } else { None };
+    let organization = match earlier {
+        Some(snapshot) => snapshot,
+        None => read(context, run.organization.as_deref()).await?,
+    };
+    let (files, output) = stage(context, organization, &run.staging).await?;
+    if run.organization.is_some() {
+        keep(context, run, &files).await?;
+    }
+    Ok(output)
+}
+
+/// The newest snapshot kept up to a day.
+async fn kept(context: &Context, date: Day) -> Result<Option<OrgSnapshot>, Error> {
+    let entries = context.work.list("org/").await?;
+    let day_of = |key: &str| key.strip_prefix("org/")?.strip_suffix(".json")?.split('.').next()?.parse::<Day>().ok();
+    let Some(newest) = entries.iter().filter_map(|entry| day_of(&entry.key)).filter(|day| *day <= date).max() else {
+        return Ok(None);
+    };
+    let Some((_, key)) = context.work.newest_version(&format!("org/{newest}"), "json").await? else { return Ok(None) };
+    let bytes = context.work.get(&key).await?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Staging(format!("{key}: {error}")))
 }
 
 /// The bytes of a snapshot and of its table.
@@ -99,19 +124,19 @@ async fn keep(context: &Context, run: &DayRun, files: &Files) -> Result<(), Erro
     Ok(context.work.put("org/account_ou_mapping.csv", &files.mapping).await?)
 }
 
-async fn stage(context: &Context, organization: Option<&str>, staged: &str) -> Result<(Files, Output), Error> {
-    let organization = match organization {
-        None => OrgSnapshot::default(),
-        Some(key) => {
-            let bytes = match context.work.get(key).await {
-                Err(StoreError::NotFound { key, .. }) => {
-                    return Err(Error::BadOrganization(format!("there is no organization file `{key}`")));
-                }
-                other => other?,
-            };
-            parse_organization(&bytes).map_err(|error| Error::BadOrganization(format!("the organization file, {error}")))?
+/// The organization file, or an organization without accounts where there is none.
+async fn read(context: &Context, organization: Option<&str>) -> Result<OrgSnapshot, Error> {
+    let Some(key) = organization else { return Ok(OrgSnapshot::default()) };
+    let bytes = match context.work.get(key).await {
+        Err(StoreError::NotFound { key, .. }) => {
+            return Err(Error::BadOrganization(format!("there is no organization file `{key}`")));
         }
+        other => other?,
     };
+    parse_organization(&bytes).map_err(|error| Error::BadOrganization(format!("the organization file, {error}")))
+}
+
+async fn stage(context: &Context, organization: OrgSnapshot, staged: &str) -> Result<(Files, Output), Error> {
     let staging = |error: &dyn std::fmt::Display| Error::Staging(error.to_string());
     let snapshot = format!("{staged}organization.json");
     let mapping = format!("{staged}account_ou_mapping.csv");

@@ -35,7 +35,7 @@ fn of(run: &DayRun, stages: &BTreeMap<String, Value>) -> RunRecord {
         (true, false) => Outcome::NotReady,
         (true, true) => Outcome::Complete,
     };
-    RunRecord { date: run.date, run: run.staging.clone(), outcome, failed, skipped, awaited }
+    RunRecord { date: run.date, run: run.staging.clone(), outcome, failed, skipped, awaited, milliseconds: BTreeMap::new() }
 }
 
 /// The error that the machine caught; its cause is what Lambda makes of a named error.

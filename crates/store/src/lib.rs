@@ -78,6 +78,8 @@ impl StoreError {
                 | ErrorKind::StorageFull
                 | ErrorKind::QuotaExceeded
                 | ErrorKind::FileTooLarge
+                | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
                 | ErrorKind::ReadOnlyFilesystem => "StoreRefused",
                 _ => "Store",
             },

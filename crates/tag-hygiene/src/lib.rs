@@ -96,7 +96,7 @@ impl Error {
             Error::BadConfiguration(_) => "BadConfiguration",
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
-            Error::Store(_) => "Store",
+            Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

@@ -30,6 +30,9 @@ pub struct DayRun {
     pub configuration: String,
     /// Key of the organization file, if there is one.
     pub organization: Option<String>,
+    /// The day that the organization file is of, where that is known: an old one is named in the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_dated: Option<Day>,
     /// Rises when a failed run is started again, so that its queries run again.
     pub attempt: u32,
 }
@@ -166,6 +169,9 @@ pub struct RunRecord {
     pub skipped: Vec<String>,
     /// What a run without lines of the day waits for.
     pub awaited: Vec<String>,
+    /// Stage -> milliseconds, retries included; where who ran the machine measured them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub milliseconds: BTreeMap<String, u64>,
 }
 
 impl RunRecord {

@@ -9,10 +9,11 @@ mod lines;
 use crate::anomaly::{Settings, Unusual};
 use crate::bill::Kind;
 use crate::budget::{Alert, Budget, Light};
-use crate::day::{Day, Owned, Restated};
+use crate::day::{Day, Owned, Restated, UNTAGGED_OWNER};
 use crate::forecast::Forecast;
 use crate::model::Unit;
 use crate::money::Money;
+use crate::org::UNKNOWN;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -161,6 +162,44 @@ impl Evaluation {
         let doubled = part.units() * 2_000 / whole.units();
         i64::try_from((doubled + doubled.signum()) / 2).ok()
     }
+}
+
+/// `daily/health/<date>.json`: what a day adds to the platform's own figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayHealth {
+    pub date: Day,
+    pub currency: String,
+    /// By provider, from the first of the month to the date.
+    pub providers: BTreeMap<String, ProviderSpend>,
+    /// As in [`Evaluation`].
+    pub groups: usize,
+    pub sparse: usize,
+}
+
+/// Effective cost of one provider, as the figures count it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderSpend {
+    pub spend: Money,
+    /// Without an owning tag, and with a value that names no unit.
+    pub untagged: Money,
+    pub unknown: Money,
+}
+
+/// What is kept of a day for `apportion health`; `found` is the evaluation of the same rows.
+pub fn health(rows: &[Owned], found: &Evaluation) -> DayHealth {
+    let mut providers: BTreeMap<String, ProviderSpend> = BTreeMap::new();
+    let (first, last) = (Day::first_of(found.date.period()).to_string(), found.date.to_string());
+    let counts = |row: &&Owned| row.day >= first && row.day <= last && row.currency == found.currency && is_spend(row.kind);
+    for row in rows.iter().filter(counts) {
+        let provider = providers.entry(row.provider.clone()).or_default();
+        provider.spend += row.effective;
+        match row.owner.as_str() {
+            UNTAGGED_OWNER => provider.untagged += row.effective,
+            UNKNOWN => provider.unknown += row.effective,
+            _ => {}
+        }
+    }
+    DayHealth { date: found.date, currency: found.currency.clone(), providers, groups: found.groups, sparse: found.sparse }
 }
 
 /// Whether a row counts as spend of a day.

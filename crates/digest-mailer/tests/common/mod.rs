@@ -49,6 +49,7 @@ impl Company {
             bill: "bill".to_owned(),
             configuration: "configuration/".to_owned(),
             organization: None,
+            organization_dated: None,
             attempt: 1,
         };
         let company = Company { folder, context, run };
