@@ -3,7 +3,7 @@
 use crate::evaluate::{EVALUATION, configuration, rows, snapshots};
 use crate::figures::long_day;
 use crate::mail::{Attachment, Message, build, picture_id};
-use crate::outbox::{self, Sent};
+use crate::outbox::{self, Preview, Sent};
 use crate::page::{File, Notice, Page, Section, Tone};
 use crate::{Context, Error, Output, archive, chart, html, sections, staged, staging, text};
 use apportion_config::{Loaded, Mail};
@@ -65,7 +65,7 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
         return Ok(Output::Digest { sent: false, mail: String::new(), version: 0, archive: archived, missing: names });
     };
     let pdf = pdf(context, run).await?;
-    let (files, attachments) = files(mail, csv, pdf, run.date);
+    let (files, attachments) = files(mail, csv, pdf.clone(), run.date);
     let mut page = page(context, run, &loaded, &missing, files).await?;
     let evaluation: Option<Evaluation> = staged(context, &format!("{}{EVALUATION}", run.staging)).await?;
     let picture = evaluation.map(|found| chart::png(&found.trend)).transpose().map_err(staging)?.flatten();
@@ -81,7 +81,8 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
     };
     let mut was_sent = false;
     if is_new {
-        let (bytes, preview) = message(mail, run.date, version, &page, picture.as_deref(), &attachments, &content)?;
+        let (bytes, html) = message(mail, run.date, version, &page, picture.as_deref(), &attachments, &content)?;
+        let preview = Preview { html, pdf };
         was_sent = context.outbox.send(run.date, version, &bytes, &preview, &sent).await?;
     }
     Ok(Output::Digest { sent: was_sent, mail: outbox::key(run.date, version), version, archive: archived, missing: names })

@@ -10,8 +10,15 @@ use std::collections::BTreeMap;
 /// Where a finished mail goes.
 #[derive(Clone)]
 pub enum Outbox {
-    /// `outbox/<date>/digest.eml`, with `digest.html` to look at; a mail that replaces it is `digest.2.eml`, and so on.
+    /// `outbox/<date>/digest.eml`, with `digest.html` and `executive.pdf` to look at; a mail that replaces it is `digest.2.eml`, and so on.
     Directory(Store),
+}
+
+/// What lies beside the mail for those who look without a mail program.
+pub struct Preview {
+    pub html: String,
+    /// The page for executives, as attached.
+    pub pdf: Option<Vec<u8>>,
 }
 
 /// What a sent digest said, for the one that may replace it: `digest.json` beside it.
@@ -60,9 +67,12 @@ impl Outbox {
     }
 
     /// Sends once: the mail itself is written last and never overwritten. False if another run was first.
-    pub async fn send(&self, date: Day, version: u32, mail: &[u8], preview: &str, sent: &Sent) -> Result<bool, Error> {
+    pub async fn send(&self, date: Day, version: u32, mail: &[u8], preview: &Preview, sent: &Sent) -> Result<bool, Error> {
         let store = self.store();
-        store.put(&versions::key(&stem(date), "html", version), preview.as_bytes()).await?;
+        store.put(&versions::key(&stem(date), "html", version), preview.html.as_bytes()).await?;
+        if let Some(pdf) = &preview.pdf {
+            store.put(&versions::key(&format!("outbox/{date}/executive"), "pdf", version), pdf).await?;
+        }
         store.put(&versions::key(&stem(date), "json", version), &crate::json(sent)?).await?;
         Ok(store.put_once(&key(date, version), mail).await? == PutOutcome::Created)
     }

@@ -9,6 +9,7 @@ use super::plan::{MonthPlan, Plan};
 use super::totals::Totals;
 use super::usage::{BlockWriter, block_count, block_series};
 use super::{MonthReport, SampleError, SampleOptions, SampleReport};
+use apportion_core::day::Day;
 use apportion_core::period::Period;
 use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
@@ -68,7 +69,9 @@ fn make(
 ) -> Result<SampleReport, SampleError> {
     let periods = months_until(options.period, options.months);
     let plan = Plan::new(options, &periods);
-    write_json(&root.join("organization.json"), &organization(&plan.accounts, options.seed))?;
+    let organization_file = root.join("organization.json");
+    write_json(&organization_file, &organization(&plan.accounts, options.seed))?;
+    date_of(&organization_file, Day::last_of(options.period))?;
     let mut summaries: Vec<Value> = Vec::new();
     let mut truths: Vec<Value> = Vec::new();
     let mut spikes = files::SPIKES_HEADER.as_bytes().to_vec();
@@ -296,6 +299,14 @@ fn write_owners(plan: &Plan, path: &Path) -> Result<(), SampleError> {
         files::owners(plan, month, &mut file).map_err(failed)?;
     }
     file.flush().map_err(failed)
+}
+
+/// Gives a file the date of what it says: a daily run names an organization file that is too old.
+fn date_of(path: &Path, day: Day) -> Result<(), SampleError> {
+    let wrong = |source| SampleError::Write { path: path.to_path_buf(), source };
+    let seconds = u64::try_from(day.number() * 86_400).unwrap_or_default();
+    let file = fs::File::options().write(true).open(path).map_err(wrong)?;
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).map_err(wrong)
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), SampleError> {
