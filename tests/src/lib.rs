@@ -1,6 +1,7 @@
 //! Runs the built `apportion` as a person would, and reads what it wrote with other tools than its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test support: a panic is the report
 
+pub mod days;
 mod filled;
 pub mod month;
 

@@ -79,6 +79,7 @@ impl StoreError {
                 | ErrorKind::QuotaExceeded
                 | ErrorKind::FileTooLarge
                 | ErrorKind::NotADirectory
+                | ErrorKind::AlreadyExists
                 | ErrorKind::IsADirectory
                 | ErrorKind::ReadOnlyFilesystem => "StoreRefused",
                 _ => "Store",
