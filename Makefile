@@ -19,7 +19,7 @@ build: ## The command line, target/debug/apportion
 	$(CARGO) build --locked -p apportion
 
 .PHONY: demo
-demo: build ## Makes the sample bill, closes it, prints the reconciliation and where the statements are
+demo: build ## Closes a month and runs a day of sample bills; prints the reconciliation, the day's figures and where all of it is
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
 	$(BIN) sample --period $(PERIOD) --out $(DEMO)/sample
@@ -29,6 +29,9 @@ demo: build ## Makes the sample bill, closes it, prints the reconciliation and w
 	  --org $(DEMO)/sample/organization.json --invoices $(DEMO)/sample/invoices.json --out $(DEMO)/out
 	APPORTION_KEY_DIR=$(DEMO)/keys $(BIN) verify $(DEMO)/out/closes/$(PERIOD)/$$(cat $(DEMO)/out/closes/$(PERIOD)/CURRENT) \
 	  --key $(DEMO)/keys/signing-key.pub.pem
+	$(BIN) sample --period $(PERIOD) --months 3 --rows 30000 --out $(DEMO)/days
+	$(BIN) daily --date $(PERIOD)-09 --bill $(DEMO)/days/bill --config $(DEMO)/config --org $(DEMO)/days/organization.json \
+	  --out $(DEMO)/daily
 
 .PHONY: test
 test: tools check ## Everything: format, lints, then unit, property, conformance, page and end-to-end tests

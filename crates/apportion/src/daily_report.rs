@@ -98,7 +98,11 @@ fn figures(text: &mut String, found: &Evaluation) {
     }
     let open = found.anomalies.iter().filter(|one| one.state != AnomalyState::Dismissed).count();
     let (red, amber) = (lights(found, Light::Red), lights(found, Light::Amber));
-    let _ = writeln!(text, "\n  {open} anomalies; {} of {} groups too sparse to judge", found.sparse, found.groups);
+    let _ = writeln!(
+        text,
+        "\n  anomalies: {open}; {} of {} services of units have too few days to judge",
+        found.sparse, found.groups
+    );
     let _ = writeln!(text, "  budgets: {red} red, {amber} amber");
     if !found.restated.is_empty() {
         let _ = writeln!(text, "  {} days restated since an earlier run", found.restated.len());
