@@ -130,6 +130,19 @@ async fn without_a_rollup_the_mail_says_so_and_has_no_figures() {
 }
 
 #[tokio::test]
+async fn an_earlier_organization_is_named_at_the_top() {
+    let company = Company::new().await;
+    company.stage_all().await;
+    company.evaluate().await;
+    let source = br#"{"stale_since": "2026-09-01", "failure": "no right to ListRoots", "kept": null, "walk": null}"#;
+    company.put(&format!("{STAGING}organization_source.json"), source).await;
+    company.digest(Vec::new()).await;
+    let mail = outbox(&company).into_iter().find(|name| name.ends_with(".html")).unwrap();
+    let html = company.text(&mail);
+    assert!(html.contains("The organization is that of 2026-09-01: it could not be read. no right to ListRoots."), "{html}");
+}
+
+#[tokio::test]
 async fn a_csv_beyond_the_limit_becomes_a_link() {
     let company = Company::new().await;
     company.stage_all().await;
