@@ -196,10 +196,13 @@ impl Organizations {
             match answer {
                 Ok(Answer::Page((items, token))) => walk.page(ask, items, token),
                 Ok(Answer::Gone) => walk.gone(&ask),
-                Ok(Answer::BadToken) if ask.token.is_some() => walk.put_back(Ask { token: None, ..ask }),
-                Ok(Answer::BadToken) => {
-                    let detail = "a token was refused that was not sent".to_owned();
-                    result = Err(SourceError::Refused { operation: "the first page of a list", detail });
+                Ok(Answer::BadInput(_)) if ask.token.is_some() && !ask.begun_again => {
+                    walk.put_back(Ask { token: None, begun_again: true, ..ask });
+                }
+                Ok(Answer::BadInput(detail)) => {
+                    let operation = ask.listing.operation();
+                    walk.put_back(ask);
+                    result = Err(SourceError::Refused { operation, detail });
                 }
                 Ok(Answer::Interrupted) => {
                     walk.put_back(ask);
@@ -215,18 +218,18 @@ impl Organizations {
     }
 
     async fn page(&self, ask: &Ask, tally: &Tally, deadline: Instant) -> Result<Answer<(Items, Option<String>)>, SourceError> {
-        let request = |operation, pace| Request { operation, pace, limits: &self.limits, tally, deadline };
+        let request = |pace| Request { operation: ask.listing.operation(), pace, limits: &self.limits, tally, deadline };
         let token = || ask.token.clone();
         let answer = match &ask.listing {
             Listing::AllAccounts => {
                 let send = || self.client.list_accounts().max_results(PAGE).set_next_token(token()).send();
-                request("ListAccounts", &self.paces.list_accounts).send(send).await?.map(|page| {
+                request(&self.paces.list_accounts).send(send).await?.map(|page| {
                     (Items::AccountIds(page.accounts.unwrap_or_default().into_iter().filter_map(|one| one.id).collect()), page.next_token)
                 })
             }
             Listing::Roots => {
                 let send = || self.client.list_roots().max_results(PAGE).set_next_token(token()).send();
-                request("ListRoots", &self.paces.list_roots).send(send).await?.map(|page| {
+                request(&self.paces.list_roots).send(send).await?.map(|page| {
                     (Items::Roots(page.roots.unwrap_or_default().into_iter().filter_map(|one| one.id).collect()), page.next_token)
                 })
             }
@@ -235,7 +238,7 @@ impl Organizations {
                     let list = self.client.list_organizational_units_for_parent().parent_id(parent);
                     list.max_results(PAGE).set_next_token(token()).send()
                 };
-                request("ListOrganizationalUnitsForParent", &self.paces.for_parent).send(send).await?.map(|page| {
+                request(&self.paces.for_parent).send(send).await?.map(|page| {
                     let units = page.organizational_units.unwrap_or_default().into_iter();
                     (Items::Units(units.filter_map(|one| Some((one.id?, one.name.unwrap_or_default()))).collect()), page.next_token)
                 })
@@ -245,7 +248,7 @@ impl Organizations {
                     let list = self.client.list_accounts_for_parent().parent_id(parent);
                     list.max_results(PAGE).set_next_token(token()).send()
                 };
-                request("ListAccountsForParent", &self.paces.for_parent).send(send).await?.map(|page| {
+                request(&self.paces.for_parent).send(send).await?.map(|page| {
                     let accounts = page.accounts.unwrap_or_default().into_iter();
                     (Items::Accounts(accounts.filter_map(|one| account(one, parent)).collect()), page.next_token)
                 })

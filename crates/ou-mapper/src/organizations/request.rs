@@ -15,8 +15,8 @@ pub(super) enum Answer<T> {
     Page(T),
     /// The parent is not there any more.
     Gone,
-    /// The token of the page is not taken any more.
-    BadToken,
+    /// Something in the request is not taken: the token of a page that has expired, if one was sent. With what the service says.
+    BadInput(String),
     /// The time budget would not see the next attempt.
     Interrupted,
 }
@@ -26,7 +26,7 @@ impl<T> Answer<T> {
         match self {
             Answer::Page(page) => Answer::Page(change(page)),
             Answer::Gone => Answer::Gone,
-            Answer::BadToken => Answer::BadToken,
+            Answer::BadInput(detail) => Answer::BadInput(detail),
             Answer::Interrupted => Answer::Interrupted,
         }
     }
@@ -48,7 +48,7 @@ enum Class {
     Denied,
     Expired,
     Gone,
-    BadToken,
+    BadInput,
     Refused,
 }
 
@@ -87,7 +87,7 @@ impl Request<'_> {
             }
             match class {
                 Class::Gone => return Ok(Answer::Gone),
-                Class::BadToken => return Ok(Answer::BadToken),
+                Class::BadInput => return Ok(Answer::BadInput(detail)),
                 Class::Denied => return Err(SourceError::Denied { operation, detail }),
                 Class::Expired => return Err(SourceError::ExpiredCredentials { operation, detail }),
                 Class::Refused => return Err(SourceError::Refused { operation, detail }),
@@ -141,7 +141,7 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
         }
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Class::Denied,
         "ParentNotFoundException" => Class::Gone,
-        "InvalidInputException" if service.err().message().is_some_and(|message| message.contains("TOKEN")) => Class::BadToken,
+        "InvalidInputException" => Class::BadInput,
         _ if status == 429 => Class::Throttled,
         _ if status >= 500 => Class::Transient,
         _ => Class::Refused,

@@ -18,12 +18,26 @@ pub(super) enum Listing {
     Accounts(String),
 }
 
+impl Listing {
+    /// Its name in the API.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Listing::AllAccounts => "ListAccounts",
+            Listing::Roots => "ListRoots",
+            Listing::Units(_) => "ListOrganizationalUnitsForParent",
+            Listing::Accounts(_) => "ListAccountsForParent",
+        }
+    }
+}
+
 /// The next page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ask {
     pub listing: Listing,
     /// What the page before gave; `None` is the first page.
     pub token: Option<String>,
+    /// The list was begun again because a token had expired.
+    pub begun_again: bool,
 }
 
 /// What stands on a page.
@@ -70,7 +84,7 @@ impl Walk {
     }
 
     fn ask(&mut self, listing: Listing) {
-        self.queue.push_back(Ask { listing, token: None });
+        self.queue.push_back(Ask { listing, token: None, begun_again: false });
     }
 
     /// Takes the next asks, at most `most`: none depends on another's answer.
@@ -109,7 +123,7 @@ impl Walk {
             (Items::Accounts(accounts), _) => accounts.into_iter().for_each(|account| self.account(account)),
         }
         match token {
-            Some(token) => self.put_back(Ask { listing: ask.listing, token: Some(token) }),
+            Some(token) => self.put_back(Ask { token: Some(token), ..ask }),
             None if ask.listing == Listing::AllAccounts => self.ask(Listing::Roots),
             None => {}
         }
