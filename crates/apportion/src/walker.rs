@@ -259,7 +259,8 @@ impl Walk<'_> {
         });
         let limit = if map.concurrency == 0 { DEFAULT_CONCURRENCY } else { map.concurrency };
         // The first failure ends the Map; what still runs is dropped.
-        let outputs: Vec<Value> = stream::iter(iterations.collect::<Vec<_>>()).buffered(limit.min(self.width)).try_collect().await?;
+        let outputs: Vec<Value> =
+            stream::iter(iterations.collect::<Vec<_>>()).buffered(limit.min(self.width)).try_collect().await?;
         Ok(Value::Array(outputs))
     }
 }

@@ -136,9 +136,8 @@ async fn an_earlier_organization_is_named_at_the_top() {
     company.evaluate().await;
     let source = br#"{"stale_since": "2026-09-01", "failure": "no right to ListRoots", "kept": null, "walk": null}"#;
     company.put(&format!("{STAGING}organization_source.json"), source).await;
-    company.digest(Vec::new()).await;
-    let mail = outbox(&company).into_iter().find(|name| name.ends_with(".html")).unwrap();
-    let html = company.text(&mail);
+    let Output::Digest { mail, .. } = company.digest(Vec::new()).await else { panic!() };
+    let html = company.text(&mail.replace(".eml", ".html"));
     assert!(html.contains("The organization is that of 2026-09-01: it could not be read. no right to ListRoots."), "{html}");
 }
 

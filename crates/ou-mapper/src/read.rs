@@ -1,7 +1,9 @@
 //! A run's organization by way of AWS Organizations: what is staged already, what is kept, a walk, or the newest kept in its stead.
 
 use crate::organizations::{WalkError, Walked};
-use crate::{Context, Error, Organizations, Origin, Output, Reading, SourceError, Wanted, kept, read_file, snapshot_key, snapshot_json};
+use crate::{
+    Context, Error, Organizations, Origin, Output, Reading, SourceError, Wanted, kept, read_file, snapshot_json, snapshot_key,
+};
 use apportion_core::day::Day;
 use apportion_core::org::OrgSnapshot;
 use apportion_store::StoreError;
@@ -24,9 +26,7 @@ pub(crate) async fn organizations(
                 Ok(Walked::Running { organizational_units, accounts, figures }) => {
                     return Ok(Reading::Running(Output::Running { organizational_units, accounts, walk: figures }));
                 }
-                Ok(Walked::Done { organization, figures }) => {
-                    (organization, Origin { walk: Some(figures), ..Origin::default() })
-                }
+                Ok(Walked::Done { organization, figures }) => (organization, Origin { walk: Some(figures), ..Origin::default() }),
                 Err(WalkError::Source(failure)) => stale(context, wanted, failure).await?,
                 Err(WalkError::Store(error)) => return Err(error.into()),
                 Err(error @ WalkError::Checkpoint(_)) => return Err(Error::Staging(error.to_string())),

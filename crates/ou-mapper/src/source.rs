@@ -19,7 +19,9 @@ pub enum SourceError {
         "Organizations refused {operation} {attempts} times for too many requests ({detail}): other tools of the organization share its rates; try again later or slow them down"
     )]
     Throttled { operation: &'static str, attempts: u32, detail: String },
-    #[error("no right to {operation} ({detail}): allow it to the mapper's role, in the management or a delegated administrator account")]
+    #[error(
+        "no right to {operation} ({detail}): allow it to the mapper's role, in the management or a delegated administrator account"
+    )]
     Denied { operation: &'static str, detail: String },
     #[error("{operation} was refused for its credentials ({detail}): renew them and start again; the walk goes on where it was")]
     ExpiredCredentials { operation: &'static str, detail: String },
@@ -29,7 +31,9 @@ pub enum SourceError {
     Refused { operation: &'static str, detail: String },
     #[error("the organization changed during each of {walks} walks, last: {last}; run again at a quieter hour")]
     Unsettled { walks: u32, last: String },
-    #[error("the walk has not ended after {calls} calls and {requests} requests: look for what takes up the organization's rates")]
+    #[error(
+        "the walk has not ended after {calls} calls and {requests} requests: look for what takes up the organization's rates"
+    )]
     Endless { calls: u32, requests: u64 },
 }
 

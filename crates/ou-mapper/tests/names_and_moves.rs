@@ -15,7 +15,8 @@ const HEADER: &str = "AccountId,AccountName,OU,OUPath,OUId,State,ParentId,Parent
 
 #[test]
 fn names_are_data_whatever_they_hold() {
-    let names = ["a, b", "say \"yes\"", "two\nlines", "Zürich 東京 🏦", "=1+1", "twin", "twin", "'=quoted", " spaced ", "a/b", ""];
+    let names =
+        ["a, b", "say \"yes\"", "two\nlines", "Zürich 東京 🏦", "=1+1", "twin", "twin", "'=quoted", " spaced ", "a/b", ""];
     let accounts: Vec<_> = names
         .iter()
         .enumerate()
@@ -29,7 +30,17 @@ fn names_are_data_whatever_they_hold() {
     // RFC 4180 quoting; a cell that a spreadsheet takes for a formula has an apostrophe before it; a slash in a name is no separator.
     let unit = "\"R&D, \"\"=Lab\"\" 5/6\",\"R&D, \"\"=Lab\"\" 5∕6\",ou-1,ACTIVE,ou-1,r-1/ou-1\n";
     let cells = [
-        "\"a, b\"", "\"say \"\"yes\"\"\"", "\"two\nlines\"", "Zürich 東京 🏦", "'=1+1", "twin", "twin", "''=quoted", " spaced ", "a/b", "",
+        "\"a, b\"",
+        "\"say \"\"yes\"\"\"",
+        "\"two\nlines\"",
+        "Zürich 東京 🏦",
+        "'=1+1",
+        "twin",
+        "twin",
+        "''=quoted",
+        " spaced ",
+        "a/b",
+        "",
     ];
     let expected: String =
         cells.iter().enumerate().map(|(at, cell)| format!("{:012},{cell},{unit}", at + 1)).collect::<Vec<_>>().concat();
@@ -42,9 +53,9 @@ fn names_are_data_whatever_they_hold() {
 fn published_trees_give_the_paths_that_they_describe() {
     let tree = |units: &[(&str, &str, &str)]| {
         let mut accounts = vec![json!({"Id": "102625093955", "Name": "Organizational Master Account", "ParentId": "r-1"})];
-        accounts.extend(units.iter().enumerate().map(|(at, (id, _, _))| json!({"Id": format!("{:012}", at + 1), "ParentId": id})));
-        let units: Vec<_> =
-            units.iter().map(|(id, name, parent)| json!({"Id": id, "Name": name, "ParentId": parent})).collect();
+        accounts
+            .extend(units.iter().enumerate().map(|(at, (id, _, _))| json!({"Id": format!("{:012}", at + 1), "ParentId": id})));
+        let units: Vec<_> = units.iter().map(|(id, name, parent)| json!({"Id": id, "Name": name, "ParentId": parent})).collect();
         let file = json!({"Roots": [{"Id": "r-1"}], "OrganizationalUnits": units, "Accounts": accounts});
         parse_organization(file.to_string().as_bytes()).unwrap().ou_paths().into_values().collect::<Vec<_>>()
     };
@@ -93,6 +104,7 @@ impl World {
             bill: String::new(),
             configuration: String::new(),
             organization: Some("organization-file.json".to_owned()),
+            organization_dated: None,
             attempt: 1,
         };
         assert!(matches!(handle(&self.context, Event::Day { run }).await.unwrap(), Output::Done(_)));

@@ -7,7 +7,8 @@ use apportion_core::org::OrgSnapshot;
 use apportion_store::Store;
 use aws_sdk_organizations::config::{BehaviorVersion, Builder, Credentials, Region};
 use ou_mapper::{
-    Context, Error, Event, Figures, Limits, OrgSource, Organizations, Output, Rate, Staged, handle, parse_organization, snapshot_json,
+    Context, Error, Event, Figures, Limits, OrgSource, Organizations, Output, Rate, Staged, handle, parse_organization,
+    snapshot_json,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -143,6 +144,7 @@ fn day(date: &str) -> Event {
         bill: String::new(),
         configuration: "configuration/".to_owned(),
         organization: None,
+        organization_dated: None,
         attempt: 1,
     };
     Event::Day { run }
@@ -173,10 +175,8 @@ fn faults<'a>(rules: &[&'a str]) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn a_walk_of_small_pages_gives_the_tree_of_the_file() {
-    let shared = std::env::var("APPORTION_SHARED").map_or_else(
-        |_| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        std::path::PathBuf::from,
-    );
+    let shared = std::env::var("APPORTION_SHARED")
+        .map_or_else(|_| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), std::path::PathBuf::from);
     let landing_zone = std::fs::read_to_string(shared.join("data/organizations/lza_all_enabled.json")).ok();
     assert!(landing_zone.is_some() || std::env::var_os("CI").is_none(), "shared data must be there in CI");
     for tree in [Some(CHAIN.to_owned()), landing_zone].into_iter().flatten() {

@@ -85,9 +85,16 @@ struct Paces {
 /// What a call of a walk came to.
 #[derive(Debug)]
 pub enum Walked {
-    Done { organization: OrgSnapshot, figures: Figures },
+    Done {
+        organization: OrgSnapshot,
+        figures: Figures,
+    },
     /// The budget is spent; the next call goes on.
-    Running { organizational_units: usize, accounts: usize, figures: Figures },
+    Running {
+        organizational_units: usize,
+        accounts: usize,
+        figures: Figures,
+    },
 }
 
 /// Why a walk stopped.
@@ -224,7 +231,10 @@ impl Organizations {
             Listing::AllAccounts => {
                 let send = || self.client.list_accounts().max_results(PAGE).set_next_token(token()).send();
                 request(&self.paces.list_accounts).send(send).await?.map(|page| {
-                    (Items::AccountIds(page.accounts.unwrap_or_default().into_iter().filter_map(|one| one.id).collect()), page.next_token)
+                    (
+                        Items::AccountIds(page.accounts.unwrap_or_default().into_iter().filter_map(|one| one.id).collect()),
+                        page.next_token,
+                    )
                 })
             }
             Listing::Roots => {
@@ -240,7 +250,10 @@ impl Organizations {
                 };
                 request(&self.paces.for_parent).send(send).await?.map(|page| {
                     let units = page.organizational_units.unwrap_or_default().into_iter();
-                    (Items::Units(units.filter_map(|one| Some((one.id?, one.name.unwrap_or_default()))).collect()), page.next_token)
+                    (
+                        Items::Units(units.filter_map(|one| Some((one.id?, one.name.unwrap_or_default()))).collect()),
+                        page.next_token,
+                    )
                 })
             }
             Listing::Accounts(parent) => {
