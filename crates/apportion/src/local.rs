@@ -50,7 +50,7 @@ impl LocalFunctions {
                 engine: Arc::clone(&engine),
                 template_digest: template.digest(),
             },
-            mapper: ou_mapper::Context { work: places.work.clone() },
+            mapper: ou_mapper::Context { work: places.work.clone(), source: ou_mapper::OrgSource::File },
             hygiene: tag_hygiene::Context {
                 bill: places.bill.clone(),
                 work: places.work.clone(),

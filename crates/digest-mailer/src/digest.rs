@@ -198,6 +198,7 @@ async fn page(
             Notice { tone: Tone::Bad, text: format!("There is no data of {} yet. Awaited: {}.", run.date, awaited.join("; ")) },
         );
     }
+    notices.extend(organization_source(context, run).await?);
     notices.extend(organization_age(context, run, loaded).await?);
     let mut page = Page {
         title: loaded.mail.as_ref().map_or_else(|| "Cloud costs".to_owned(), |mail| mail.subject.clone()),
@@ -225,6 +226,21 @@ async fn page(
     }
     page.sections.extend(hygiene(context, run, evaluation.as_ref()).await?);
     Ok(page)
+}
+
+/// Of `organization_source.json`, what a reader must know.
+#[derive(Deserialize)]
+struct OrganizationSource {
+    stale_since: Option<Day>,
+    failure: Option<String>,
+}
+
+/// Says that an earlier organization stands in for the day's, and why.
+async fn organization_source(context: &Context, run: &DayRun) -> Result<Option<Notice>, Error> {
+    let source: Option<OrganizationSource> = staged(context, &format!("{}organization_source.json", run.staging)).await?;
+    let Some((day, source)) = source.and_then(|source| Some((source.stale_since?, source))) else { return Ok(None) };
+    let why = crate::figures::name_of(source.failure.as_deref().unwrap_or("no reason given"), 300);
+    Ok(Some(Notice { tone: Tone::Bad, text: format!("The organization is that of {day}: it could not be read. {why}.") }))
 }
 
 /// Names an organization snapshot that is older than allowed.

@@ -3,7 +3,7 @@
 use crate::{Context, Error, Output, anomalies, json, staged, staging};
 use apportion_config::{Loaded, load_files_for_day};
 use apportion_core::budget::Alert;
-use apportion_core::day::{Day, DayFacts, DayRun, Owned, owned, ownership};
+use apportion_core::day::{Day, DayFacts, DayRun, Owned, dated_snapshots, owned, ownership};
 use apportion_core::evaluation::{self, Evaluation, Inputs};
 use apportion_core::org::OrgSnapshot;
 use apportion_output::read_day_rows_csv;
@@ -43,18 +43,9 @@ pub(crate) async fn rows(context: &Context, run: &DayRun, loaded: &Loaded) -> Re
     Ok(Some(Rollup { rows, facts }))
 }
 
-/// Newest kept snapshot of each day: `org/<date>.json`, or `org/<date>.<version>.json` where the day saw another one later.
+/// Newest kept snapshot of each day.
 pub(crate) async fn snapshots(context: &Context) -> Result<BTreeMap<Day, String>, Error> {
-    let mut newest: BTreeMap<Day, (u32, String)> = BTreeMap::new();
-    for entry in context.work.list("org/").await? {
-        let Some(name) = entry.key.strip_prefix("org/").and_then(|name| name.strip_suffix(".json")) else { continue };
-        let (day, version) = name.split_once('.').map_or((name, Some(1)), |(day, version)| (day, version.parse().ok()));
-        let (Ok(day), Some(version)) = (day.parse::<Day>(), version) else { continue };
-        if newest.get(&day).is_none_or(|(known, _)| *known < version) {
-            newest.insert(day, (version, entry.key));
-        }
-    }
-    Ok(newest.into_iter().map(|(day, (_, key))| (day, key)).collect())
+    Ok(dated_snapshots(context.work.list("org/").await?.into_iter().map(|entry| entry.key)))
 }
 
 /// Snapshots up to the date, sorted by day; the run's own is that of its date.

@@ -130,6 +130,18 @@ async fn without_a_rollup_the_mail_says_so_and_has_no_figures() {
 }
 
 #[tokio::test]
+async fn an_earlier_organization_is_named_at_the_top() {
+    let company = Company::new().await;
+    company.stage_all().await;
+    company.evaluate().await;
+    let source = br#"{"stale_since": "2026-09-01", "failure": "no right to ListRoots", "kept": null, "walk": null}"#;
+    company.put(&format!("{STAGING}organization_source.json"), source).await;
+    let Output::Digest { mail, .. } = company.digest(Vec::new()).await else { panic!() };
+    let html = company.text(&mail.replace(".eml", ".html"));
+    assert!(html.contains("The organization is that of 2026-09-01: it could not be read. no right to ListRoots."), "{html}");
+}
+
+#[tokio::test]
 async fn a_csv_beyond_the_limit_becomes_a_link() {
     let company = Company::new().await;
     company.stage_all().await;

@@ -1,26 +1,37 @@
 //! Which account sits in which organizational unit: a checked snapshot, and a table of it for people and Athena.
 //!
-//! The organization comes from a file here (`docs/configuration.md`); where it comes from the Organizations API is to come. A run
-//! without one gets an empty snapshot, in which every account is [`UNKNOWN`].
+//! The organization comes from a file (`docs/configuration.md`) or, with the feature `aws`, from AWS Organizations. A day without
+//! either goes by the newest snapshot kept, a close by an empty one, in which every account is [`UNKNOWN`](apportion_core::org::UNKNOWN).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod file;
+mod kept;
+mod mapping;
+#[cfg(feature = "aws")]
+mod organizations;
+#[cfg(feature = "aws")]
+mod read;
+mod source;
 
 pub use file::{FileError, parse_organization};
+pub use mapping::{MAPPING_COLUMNS, account_ou_mapping, snapshot_json};
+#[cfg(feature = "aws")]
+pub use organizations::{Limits, Organizations, Rate, WalkError, Walked};
+pub use source::{Figures, OrgSource, SourceError};
 
 use apportion_core::close::Run;
 use apportion_core::day::{Day, DayRun};
-use apportion_core::org::{OrgSnapshot, UNKNOWN};
-use apportion_output::{OutputError, SafeCsv, sha256_hex};
+use apportion_core::org::OrgSnapshot;
+use apportion_output::sha256_hex;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Where the mapper reads and writes.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// `staging/`: the organization file lies there, the snapshot goes there.
+    /// `staging/`: the organization file lies there, the snapshot goes there. `org/`: the snapshots of all days.
     pub work: Store,
+    pub source: OrgSource,
 }
 
 /// The organization file is `run.organization`, the results go below `run.staging`.
@@ -33,9 +44,22 @@ pub enum Event {
     Day { run: DayRun },
 }
 
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Output {
+    /// The walk has spent its time and nothing is staged yet: call again with the same event.
+    Running {
+        organizational_units: usize,
+        accounts: usize,
+        walk: Figures,
+    },
+    Done(Staged),
+}
+
 /// Where the results lie and what they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Output {
+pub struct Staged {
     /// Key of the snapshot.
     pub snapshot: String,
     /// Key of `account_ou_mapping.csv`.
@@ -44,6 +68,23 @@ pub struct Output {
     pub digest: String,
     pub accounts: usize,
     pub organizational_units: usize,
+    /// What the source was, unless it was a file.
+    #[serde(flatten)]
+    pub origin: Option<Origin>,
+}
+
+/// `organization_source.json`: where a snapshot of this run comes from, unless it is a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Day of the kept snapshot that was used because Organizations could not be read.
+    pub stale_since: Option<Day>,
+    /// Why it could not.
+    pub failure: Option<String>,
+    /// Day of the kept snapshot that the run goes by: for a close the last of its period, for a day without a source the newest.
+    pub kept: Option<Day>,
+    /// Figures of the walk.
+    pub walk: Option<Figures>,
 }
 
 /// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
@@ -51,6 +92,9 @@ pub struct Output {
 pub enum Error {
     #[error("{0}")]
     BadOrganization(String),
+    /// Organizations could not be read, and no kept snapshot is young enough.
+    #[error("{0}")]
+    Source(#[from] SourceError),
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -62,71 +106,93 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Error::BadOrganization(_) => "BadOrganization",
+            Error::Source(error) => error.name(),
             Error::Store(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }
 }
 
+/// What is asked for, by a close or a daily run.
+struct Wanted<'a> {
+    file: Option<&'a str>,
+    staging: &'a str,
+    /// Prefix of the configuration, which says how old a snapshot may be.
+    #[cfg_attr(not(feature = "aws"), allow(dead_code))]
+    configuration: &'a str,
+    /// The day of a daily run, the last day of a close's period.
+    day: Day,
+    is_close: bool,
+}
+
+/// What a source gave.
+enum Reading {
+    Whole(OrgSnapshot, Option<Origin>),
+    #[cfg_attr(not(feature = "aws"), allow(dead_code))]
+    Running(Output),
+}
+
 /// Reads the organization and stages `organization.json` and `account_ou_mapping.csv`, once: a run never changes them.
 pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
     match event {
         Event::Snapshot { run } => {
-            let organization = read(context, run.organization.as_deref()).await?;
-            stage(context, organization, &run.staging).await.map(|(_, output)| output)
+            let wanted = Wanted {
+                file: run.organization.as_deref(),
+                staging: &run.staging,
+                configuration: &run.configuration,
+                day: Day::last_of(run.period),
+                is_close: true,
+            };
+            match read(context, &wanted).await? {
+                Reading::Running(output) => Ok(output),
+                Reading::Whole(organization, origin) => {
+                    let (_, staged) = stage(context, &organization, origin, &run.staging).await?;
+                    Ok(Output::Done(staged))
+                }
+            }
         }
-        Event::Day { run } => day(context, &run).await,
-    }
-}
-
-/// A day without an organization of its own goes by the newest one kept, which is not kept again as that of the day.
-async fn day(context: &Context, run: &DayRun) -> Result<Output, Error> {
-    let earlier = if run.organization.is_none() { kept(context, run.date).await? } else { None };
-    let organization = match earlier {
-        Some(snapshot) => snapshot,
-        None => read(context, run.organization.as_deref()).await?,
-    };
-    let (files, output) = stage(context, organization, &run.staging).await?;
-    if run.organization.is_some() {
-        keep(context, run, &files).await?;
-    }
-    Ok(output)
-}
-
-/// The newest snapshot kept up to a day.
-async fn kept(context: &Context, date: Day) -> Result<Option<OrgSnapshot>, Error> {
-    let entries = context.work.list("org/").await?;
-    let day_of = |key: &str| key.strip_prefix("org/")?.strip_suffix(".json")?.split('.').next()?.parse::<Day>().ok();
-    let Some(newest) = entries.iter().filter_map(|entry| day_of(&entry.key)).filter(|day| *day <= date).max() else {
-        return Ok(None);
-    };
-    let Some((_, key)) = context.work.newest_version(&format!("org/{newest}"), "json").await? else { return Ok(None) };
-    let bytes = context.work.get(&key).await?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Staging(format!("{key}: {error}")))
-}
-
-/// The bytes of a snapshot and of its table.
-struct Files {
-    snapshot: Vec<u8>,
-    mapping: Vec<u8>,
-}
-
-/// Keeps the snapshot of a day; another one of the same day gets a number, and none is ever overwritten. The table is the newest.
-async fn keep(context: &Context, run: &DayRun, files: &Files) -> Result<(), Error> {
-    let mut version = 1;
-    loop {
-        let key = if version == 1 { format!("org/{}.json", run.date) } else { format!("org/{}.{version}.json", run.date) };
-        match context.work.put_same(&key, &files.snapshot).await {
-            Err(StoreError::Conflict { .. }) => version += 1,
-            other => break other.map(|_| ())?,
+        Event::Day { run } => {
+            let wanted = Wanted {
+                file: run.organization.as_deref(),
+                staging: &run.staging,
+                configuration: &run.configuration,
+                day: run.date,
+                is_close: false,
+            };
+            match read(context, &wanted).await? {
+                Reading::Running(output) => Ok(output),
+                Reading::Whole(organization, origin) => {
+                    // A snapshot that was kept is not that of this day.
+                    let is_of_the_day = run.organization.is_some() || origin.as_ref().is_some_and(|origin| origin.walk.is_some());
+                    let (files, staged) = stage(context, &organization, origin, &run.staging).await?;
+                    if is_of_the_day {
+                        kept::keep(context, &run, &files.snapshot, &files.mapping).await?;
+                    }
+                    Ok(Output::Done(staged))
+                }
+            }
         }
     }
-    Ok(context.work.put("org/account_ou_mapping.csv", &files.mapping).await?)
 }
 
-/// The organization file, or an organization without accounts where there is none.
-async fn read(context: &Context, organization: Option<&str>) -> Result<OrgSnapshot, Error> {
-    let Some(key) = organization else { return Ok(OrgSnapshot::default()) };
+async fn read(context: &Context, wanted: &Wanted<'_>) -> Result<Reading, Error> {
+    if let Some(key) = wanted.file {
+        return Ok(Reading::Whole(read_file(context, key).await?, None));
+    }
+    match &context.source {
+        OrgSource::File if wanted.is_close => Ok(Reading::Whole(OrgSnapshot::default(), None)),
+        OrgSource::File => match kept::snapshots(context).await?.range(..=wanted.day).next_back() {
+            Some((day, key)) => {
+                Ok(Reading::Whole(read_file(context, key).await?, Some(Origin { kept: Some(*day), ..Origin::default() })))
+            }
+            None => Ok(Reading::Whole(OrgSnapshot::default(), None)),
+        },
+        #[cfg(feature = "aws")]
+        OrgSource::Organizations(organizations) => read::organizations(context, organizations, wanted).await,
+    }
+}
+
+async fn read_file(context: &Context, key: &str) -> Result<OrgSnapshot, Error> {
     let bytes = match context.work.get(key).await {
         Err(StoreError::NotFound { key, .. }) => {
             return Err(Error::BadOrganization(format!("there is no organization file `{key}`")));
@@ -136,12 +202,27 @@ async fn read(context: &Context, organization: Option<&str>) -> Result<OrgSnapsh
     parse_organization(&bytes).map_err(|error| Error::BadOrganization(format!("the organization file, {error}")))
 }
 
-async fn stage(context: &Context, organization: OrgSnapshot, staged: &str) -> Result<(Files, Output), Error> {
-    let staging = |error: &dyn std::fmt::Display| Error::Staging(error.to_string());
-    let snapshot = format!("{staged}organization.json");
-    let mapping = format!("{staged}account_ou_mapping.csv");
-    let text = snapshot_json(&organization).map_err(|error| staging(&error))?;
-    let table = account_ou_mapping(&organization).map_err(|error| staging(&error))?;
+/// The bytes of a snapshot and of its table.
+struct Files {
+    snapshot: Vec<u8>,
+    mapping: Vec<u8>,
+}
+
+/// Key of a run's snapshot.
+fn snapshot_key(staging: &str) -> String {
+    format!("{staging}organization.json")
+}
+
+async fn stage(
+    context: &Context,
+    organization: &OrgSnapshot,
+    origin: Option<Origin>,
+    staging: &str,
+) -> Result<(Files, Staged), Error> {
+    let snapshot = snapshot_key(staging);
+    let mapping = format!("{staging}account_ou_mapping.csv");
+    let text = snapshot_json(organization).map_err(|error| Error::Staging(error.to_string()))?;
+    let table = account_ou_mapping(organization).map_err(|error| Error::Staging(error.to_string()))?;
     for (key, bytes) in [(&snapshot, &text), (&mapping, &table)] {
         match context.work.put_same(key, bytes).await {
             Err(StoreError::Conflict { key, .. }) => {
@@ -152,43 +233,13 @@ async fn stage(context: &Context, organization: OrgSnapshot, staged: &str) -> Re
             other => other?,
         };
     }
-    let output = Output {
+    let staged = Staged {
         digest: sha256_hex(&text),
         accounts: organization.accounts.len(),
         organizational_units: organization.units.len(),
         snapshot,
         mapping,
+        origin,
     };
-    Ok((Files { snapshot: text, mapping: table }, output))
-}
-
-/// The snapshot as JSON, sorted by id: the same organization gives the same bytes, in whatever order it came.
-pub fn snapshot_json(organization: &OrgSnapshot) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec_pretty(organization)?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-/// Columns of `account_ou_mapping.csv`.
-pub const MAPPING_COLUMNS: [&str; 8] = ["AccountId", "AccountName", "OU", "OUPath", "OUId", "State", "ParentId", "ParentIds"];
-
-/// `account_ou_mapping.csv`, one line an account, sorted by account id. `OU` is the name of the unit that holds the account
-/// (`Root` directly under the root), `OUPath` all names from the root, `ParentIds` all ids from the root, `/`-separated.
-pub fn account_ou_mapping(organization: &OrgSnapshot) -> Result<Vec<u8>, OutputError> {
-    let units: BTreeMap<&str, _> = organization.units.iter().map(|unit| (unit.id.as_str(), unit)).collect();
-    let paths = organization.ou_paths();
-    let mut csv = SafeCsv::new(&MAPPING_COLUMNS)?;
-    for account in &organization.accounts {
-        let holder = units.get(account.parent_id.as_str());
-        let mut ids = vec![account.parent_id.as_str()];
-        while let Some(unit) = ids.last().and_then(|id| units.get(id)) {
-            ids.push(&unit.parent_id);
-        }
-        ids.reverse();
-        csv.text(&account.id)?.text(&account.name)?.text(holder.map_or("Root", |unit| &unit.name))?;
-        csv.text(paths.get(&account.id).map_or(UNKNOWN, String::as_str))?;
-        csv.text(holder.map_or("", |unit| &unit.id))?.text(&account.state)?;
-        csv.text(&account.parent_id)?.text(&ids.join("/"))?.end_row()?;
-    }
-    csv.finish()
+    Ok((Files { snapshot: text, mapping: table }, staged))
 }

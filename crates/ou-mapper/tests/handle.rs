@@ -3,7 +3,7 @@
 
 use apportion_core::close::Run;
 use apportion_store::{Store, StoreError};
-use ou_mapper::{Context, Error, Event, handle};
+use ou_mapper::{Context, Error, Event, OrgSource, Output, Staged};
 
 const FILE: &str = r#"{
   "Roots": [{"Id": "r-1", "Name": "Root"}],
@@ -33,11 +33,19 @@ fn run(organization: Option<&str>) -> Run {
     }
 }
 
+/// A file is read in one call.
+async fn handle(context: &Context, event: Event) -> Result<Staged, Error> {
+    match ou_mapper::handle(context, event).await? {
+        Output::Done(staged) => Ok(staged),
+        running @ Output::Running { .. } => panic!("{running:?}"),
+    }
+}
+
 async fn with_file(text: &str) -> (tempfile::TempDir, Context) {
     let folder = tempfile::tempdir().unwrap();
     let work = Store::directory(folder.path());
     work.put("org.json", text.as_bytes()).await.unwrap();
-    (folder, Context { work })
+    (folder, Context { work, source: OrgSource::File })
 }
 
 #[tokio::test]

@@ -7,6 +7,21 @@ use crate::period::Period;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The newest snapshot of each day among keys of `org/`: `org/<day>.json`, or `org/<day>.<version>.json` where the day saw another one
+/// later. Other keys are left alone.
+pub fn dated_snapshots(keys: impl IntoIterator<Item = String>) -> BTreeMap<Day, String> {
+    let mut newest: BTreeMap<Day, (u32, String)> = BTreeMap::new();
+    for key in keys {
+        let Some(name) = key.strip_prefix("org/").and_then(|name| name.strip_suffix(".json")) else { continue };
+        let (day, version) = name.split_once('.').map_or((name, Some(1)), |(day, version)| (day, version.parse().ok()));
+        let (Ok(day), Some(version)) = (day.parse::<Day>(), version) else { continue };
+        if newest.get(&day).is_none_or(|(known, _)| *known < version) {
+            newest.insert(day, (version, key));
+        }
+    }
+    newest.into_iter().map(|(day, (_, key))| (day, key)).collect()
+}
+
 /// A file below `daily/rollups/`: the day rows of a billing period as the run of a date saw them.
 ///
 /// `daily/rollups/2026-09/2026-09-14.csv` is what the first run of that date saw, `2026-09-14.2.csv` the second different content, and so

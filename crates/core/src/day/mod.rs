@@ -8,7 +8,7 @@ mod history;
 mod owned;
 
 pub use date::{Day, DayError};
-pub use history::{HistoryFile, Restated, newest, restated};
+pub use history::{HistoryFile, Restated, dated_snapshots, newest, restated};
 pub use owned::{OwnedError, POOL, UNTAGGED_OWNER, owned, ownership};
 
 use crate::bill::{Family, Kind, Measure, family_of};
