@@ -1,6 +1,7 @@
 //! Figures and names as a person reads them, the same in HTML and in text.
 
 use apportion_core::day::Day;
+use apportion_core::evaluation::Evaluation;
 use apportion_core::money::Money;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
@@ -57,8 +58,7 @@ pub fn growth(now: Money, before: Money) -> String {
     if before.units() <= 0 {
         return if now.units() > 0 { "new".to_owned() } else { String::new() };
     }
-    let tenths = (now - before).units() * 1_000 / before.units();
-    let Ok(tenths) = i64::try_from(tenths) else { return String::new() };
+    let Some(tenths) = Evaluation::permille(now - before, before) else { return String::new() };
     if tenths > 9_999 {
         "> +999\u{a0}%".to_owned()
     } else if tenths > 0 {
@@ -155,6 +155,7 @@ mod tests {
         assert_eq!([percent(147), percent(-5), percent(0)], ["14.7\u{a0}%", "−0.5\u{a0}%", "0.0\u{a0}%"]);
         assert_eq!(growth(money("110"), money("100")), "+10.0\u{a0}%");
         assert_eq!(growth(money("90"), money("100")), "−10.0\u{a0}%");
+        assert_eq!(growth(money("100.05"), money("100")), "+0.1\u{a0}%", "half away from zero, as everywhere");
         assert_eq!(growth(money("90"), money("0")), "new");
         assert_eq!(growth(money("0"), money("0")), "");
         assert_eq!(growth(money("5000"), money("1")), "> +999\u{a0}%");

@@ -55,7 +55,7 @@ async fn a_day_is_evaluated_archived_and_sent_once() {
     let Output::Digest { sent, version, .. } = company.digest(Vec::new()).await else { panic!() };
     assert_eq!((sent, version), (false, 1));
     assert_eq!(std::fs::read(company.path(&mail)).unwrap(), first);
-    assert_eq!(outbox(&company), ["digest.eml", "digest.html", "digest.json"].map(str::to_owned).into());
+    assert_eq!(outbox(&company), ["digest.eml", "digest.html", "digest.json", "executive.pdf"].map(str::to_owned).into());
     // Elsewhere: the same bytes.
     let other = Company::new().await;
     other.stage_all().await;
