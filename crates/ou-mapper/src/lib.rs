@@ -114,11 +114,11 @@ impl Error {
 }
 
 /// What is asked for, by a close or a daily run.
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a file needs neither staging nor configuration"))]
 struct Wanted<'a> {
     file: Option<&'a str>,
     staging: &'a str,
     /// Prefix of the configuration, which says how old a snapshot may be.
-    #[cfg_attr(not(feature = "aws"), allow(dead_code))]
     configuration: &'a str,
     /// The day of a daily run, the last day of a close's period.
     day: Day,
@@ -128,7 +128,7 @@ struct Wanted<'a> {
 /// What a source gave.
 enum Reading {
     Whole(OrgSnapshot, Option<Origin>),
-    #[cfg_attr(not(feature = "aws"), allow(dead_code))]
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a file is read in one call"))]
     Running(Output),
 }
 

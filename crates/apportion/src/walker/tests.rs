@@ -400,3 +400,35 @@ fn the_machines_of_the_repository_are_understood() {
     }
     assert!(count > 0);
 }
+
+/// An organization that takes three calls, and nothing else that works.
+#[derive(Default)]
+struct LongWalk(AtomicUsize);
+
+#[async_trait]
+impl Invoker for LongWalk {
+    async fn invoke(&self, function: &str, _: Value) -> Result<Value, NamedError> {
+        match function {
+            "ou_mapper" if self.0.fetch_add(1, Ordering::SeqCst) < 2 => Ok(json!({ "state": "running" })),
+            "ou_mapper" => Ok(json!({ "state": "done" })),
+            _ => Err(NamedError::new("Stop", "enough")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_walk_of_the_organization_is_called_until_it_is_done() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../statemachine");
+    for (name, next) in [("daily", "FindBill"), ("month_end", "LocateBill")] {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.asl.json"))).unwrap();
+        let (functions, states) = (LongWalk::default(), Mutex::new(Vec::new()));
+        let input =
+            json!({ "run": {}, "dry_run": false, "most_polls": 1, "stages": { "readiness": { "output": { "polls": 0 } } } });
+        let tell = |line: &str| states.lock().unwrap().push(line.to_owned());
+        Machine::parse(name, &text).unwrap().walk(&functions, input, &tell).await;
+        let states = states.into_inner().unwrap();
+        let (read, asked) = ("OrganizationSnapshot", "IsOrganizationRead");
+        assert_eq!(states[..7], [read, asked, read, asked, read, asked, next], "{name}");
+        assert_eq!(functions.0.into_inner(), 3);
+    }
+}
