@@ -238,7 +238,8 @@ async fn a_map_keeps_order_and_its_limit() {
     for limit in [1, 2, 0] {
         let machine = Machine::parse("map", &map(limit).to_string()).unwrap();
         let functions = Functions::default();
-        let walked = machine.walk(&functions, json!({ "items": [0, 1, 2, 3], "name": "n" }), &|_| {}).await;
+        let input = json!({ "items": [0, 1, 2, 3], "name": "n" });
+        let walked = machine.walk_with(&functions, input, &|_| {}, &real_sleep, usize::MAX).await;
         let items: Vec<Value> = (0..4).map(|index| json!({ "index": index, "of": "n", "got": index })).collect();
         let expected = json!({ "items": [0, 1, 2, 3], "name": "n", "outputs": items });
         assert_eq!(walked, Walked::Succeeded { state: "Each".into(), output: expected });
