@@ -235,17 +235,16 @@ async fn a_map_keeps_order_and_its_limit() {
             } }
         })
     };
-    for limit in [1, 2, 0] {
+    // Its own limit (0 is none), and never wider than the machine.
+    for (limit, width, most) in [(1, usize::MAX, 1), (2, usize::MAX, 2), (0, usize::MAX, 4), (0, 2, 2), (3, 1, 1)] {
         let machine = Machine::parse("map", &map(limit).to_string()).unwrap();
         let functions = Functions::default();
         let input = json!({ "items": [0, 1, 2, 3], "name": "n" });
-        let walked = machine.walk_with(&functions, input, &|_| {}, &real_sleep, usize::MAX).await;
+        let walked = machine.walk_with(&functions, input, &|_| {}, &real_sleep, width).await;
         let items: Vec<Value> = (0..4).map(|index| json!({ "index": index, "of": "n", "got": index })).collect();
         let expected = json!({ "items": [0, 1, 2, 3], "name": "n", "outputs": items });
         assert_eq!(walked, Walked::Succeeded { state: "Each".into(), output: expected });
-        // Never wider than this machine's cores.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        assert_eq!(functions.most.load(Ordering::SeqCst), cores.min(if limit == 0 { 4 } else { limit as usize }));
+        assert_eq!(functions.most.load(Ordering::SeqCst), most, "limit {limit}, width {width}");
     }
 }
 
