@@ -1,7 +1,7 @@
 //! Day rows as CSV: the staged `rollup.csv` of a daily run, and what is kept of it below `daily/rollups/`.
 
 use crate::OutputError;
-use crate::safe_csv::{Reader, Row, SafeCsv};
+use crate::safe_csv::{Reader, Row, SafeCsv, tagged_dimensions, tagged_header};
 use apportion_core::bill::Measure;
 use apportion_core::day::DayRow;
 
@@ -20,14 +20,11 @@ const LEADING: [&str; 10] = [
 ];
 const TRAILING: [&str; 7] =
     ["account_name", "cash_unblended", "cash_net", "effective_unblended", "effective_net", "rows", "net_rows"];
-const TAG: &str = "tag_";
 
 /// Writes day rows sorted by all their fields: the same rows give the same bytes. `dimensions` name the rows' tags, one column
 /// `tag_<dimension>` each.
 pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, OutputError> {
-    let tags = dimensions.iter().map(|dimension| format!("{TAG}{dimension}"));
-    let header: Vec<String> = LEADING.map(str::to_owned).into_iter().chain(tags).chain(TRAILING.map(str::to_owned)).collect();
-    let mut csv = SafeCsv::new(&header)?;
+    let mut csv = SafeCsv::new(&tagged_header(&LEADING, dimensions, &TRAILING))?;
     let mut sorted: Vec<&DayRow> = rows.iter().collect();
     sorted.sort();
     for row in sorted {
@@ -58,14 +55,8 @@ pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, O
 /// Reads what [`day_rows_csv`] wrote, strictly: the dimensions and the rows.
 pub fn read_day_rows_csv(bytes: &[u8]) -> Result<(Vec<String>, Vec<DayRow>), OutputError> {
     let reader = Reader::new(FILE, bytes)?;
-    let header = reader.header();
-    let tags = header.len().saturating_sub(LEADING.len() + TRAILING.len());
-    let dimensions: Vec<String> =
-        header.iter().skip(LEADING.len()).take(tags).filter_map(|name| name.strip_prefix(TAG)).map(str::to_owned).collect();
-    let names: Vec<String> = dimensions.iter().map(|dimension| format!("{TAG}{dimension}")).collect();
-    let expected: Vec<&str> = LEADING.into_iter().chain(names.iter().map(String::as_str)).chain(TRAILING).collect();
-    reader.expect_header(&expected)?;
-    let rows = reader.map(|row| day_row(&row?, tags)).collect::<Result<_, _>>()?;
+    let dimensions = tagged_dimensions(&reader, &LEADING, &TRAILING)?;
+    let rows = reader.map(|row| day_row(&row?, dimensions.len())).collect::<Result<_, _>>()?;
     Ok((dimensions, rows))
 }
 

@@ -1,11 +1,12 @@
 //! `rollup.csv`: the bill as a close works with it. Its bytes go into the close id, so rows are sorted here.
 
 use crate::OutputError;
-use crate::safe_csv::{Reader, Row, SafeCsv};
+use crate::safe_csv::{Reader, Row, SafeCsv, tagged_dimensions, tagged_header};
 use apportion_core::bill::{Measure, RollupRow};
 
 const FILE: &str = "rollup.csv";
-const LEADING: [&str; 11] = [
+/// Columns of the rollup's grain before its tags, in the order of [`RollupRow`].
+pub const ROLLUP_GRAIN: [&str; 11] = [
     "billing_period",
     "provider",
     "issuer",
@@ -35,14 +36,10 @@ const TRAILING: [&str; 15] = [
     "lossy_rows",
     "incomplete_rows",
 ];
-const TAG: &str = "tag_";
 
 /// Writes the rollup sorted by all its fields. `dimensions` are the taxonomy's, in its order: one column `tag_<dimension>` each.
 pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, OutputError> {
-    let mut header: Vec<String> = LEADING.map(str::to_owned).to_vec();
-    header.extend(dimensions.iter().map(|dimension| format!("{TAG}{dimension}")));
-    header.extend(TRAILING.map(str::to_owned));
-    let mut csv = SafeCsv::new(&header)?;
+    let mut csv = SafeCsv::new(&tagged_header(&ROLLUP_GRAIN, dimensions, &TRAILING))?;
     let mut sorted: Vec<&RollupRow> = rows.iter().collect();
     sorted.sort();
     for row in sorted {
@@ -77,19 +74,13 @@ pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, 
 /// Reads what [`rollup_csv`] wrote: the dimensions and the rows.
 pub fn read_rollup_csv(bytes: &[u8]) -> Result<(Vec<String>, Vec<RollupRow>), OutputError> {
     let reader = Reader::new(FILE, bytes)?;
-    let header = reader.header();
-    let tags = header.len().saturating_sub(LEADING.len() + TRAILING.len());
-    let dimensions: Vec<String> =
-        header.iter().skip(LEADING.len()).take(tags).filter_map(|name| name.strip_prefix(TAG)).map(str::to_owned).collect();
-    let names: Vec<String> = dimensions.iter().map(|dimension| format!("{TAG}{dimension}")).collect();
-    let expected: Vec<&str> = LEADING.into_iter().chain(names.iter().map(String::as_str)).chain(TRAILING).collect();
-    reader.expect_header(&expected)?;
-    let rows = reader.map(|row| rollup_row(&row?, tags)).collect::<Result<_, _>>()?;
+    let dimensions = tagged_dimensions(&reader, &ROLLUP_GRAIN, &TRAILING)?;
+    let rows = reader.map(|row| rollup_row(&row?, dimensions.len())).collect::<Result<_, _>>()?;
     Ok((dimensions, rows))
 }
 
 fn rollup_row(row: &Row, tags: usize) -> Result<RollupRow, OutputError> {
-    let after = LEADING.len() + tags;
+    let after = ROLLUP_GRAIN.len() + tags;
     let measure = |at: usize| -> Result<Measure, OutputError> {
         Ok(Measure { unblended: row.parse(after + at)?, net: row.parse(after + at + 1)? })
     };
@@ -105,7 +96,7 @@ fn rollup_row(row: &Row, tags: usize) -> Result<RollupRow, OutputError> {
         kind: row.parse(8)?,
         commitment_id: row.text(9),
         currency: row.text(10),
-        tags: (LEADING.len()..after).map(|column| row.text(column)).collect(),
+        tags: (ROLLUP_GRAIN.len()..after).map(|column| row.text(column)).collect(),
         account_name: row.text(after),
         cash: measure(1)?,
         effective: measure(3)?,

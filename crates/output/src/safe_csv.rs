@@ -190,6 +190,27 @@ impl Row {
     }
 }
 
+/// Prefix of the columns that hold tags.
+const TAG: &str = "tag_";
+
+/// A header of fixed columns with one column `tag_<dimension>` for each dimension between them.
+pub(crate) fn tagged_header(leading: &[&str], dimensions: &[String], trailing: &[&str]) -> Vec<String> {
+    let tags = dimensions.iter().map(|dimension| format!("{TAG}{dimension}"));
+    let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    fixed(leading).into_iter().chain(tags).chain(fixed(trailing)).collect()
+}
+
+/// The dimensions of a file whose header is a [`tagged_header`]; any other header is refused.
+pub(crate) fn tagged_dimensions(reader: &Reader, leading: &[&str], trailing: &[&str]) -> Result<Vec<String>, OutputError> {
+    let header = reader.header();
+    let tags = header.len().saturating_sub(leading.len() + trailing.len());
+    let named = header.iter().skip(leading.len()).take(tags).filter_map(|name| name.strip_prefix(TAG));
+    let dimensions: Vec<String> = named.map(str::to_owned).collect();
+    let expected = tagged_header(leading, &dimensions, trailing);
+    reader.expect_header(&expected.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Ok(dimensions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

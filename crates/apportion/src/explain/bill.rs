@@ -123,21 +123,6 @@ fn parameters(evidence: &Evidence, rows: &[&RollupRow]) -> BTreeMap<String, Valu
     .into()
 }
 
-/// Columns of the rollup's grain before the tags, in the order of [`RollupRow`].
-const GRAIN: [&str; 11] = [
-    "billing_period",
-    "provider",
-    "issuer",
-    "billing_account_id",
-    "invoice_id",
-    "account_id",
-    "service",
-    "charge_type",
-    "kind",
-    "commitment_id",
-    "currency",
-];
-
 /// One text for a grain: each value with its length before it, so that no value can pass for another.
 fn key<'a>(values: impl Iterator<Item = &'a str>) -> String {
     values.fold(String::new(), |mut key, value| {
@@ -176,7 +161,7 @@ impl Cells {
         let places: BTreeMap<String, usize> =
             header.iter().enumerate().map(|(place, name)| (name.to_ascii_lowercase(), place)).collect();
         let tags = evidence.configuration.taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name));
-        let names = GRAIN.iter().map(|name| (*name).to_owned()).chain(tags);
+        let names = apportion_output::ROLLUP_GRAIN.iter().map(|name| (*name).to_owned()).chain(tags);
         let lacking = |name: String| Failure::other(format!("bill_rows.sql gives no column {name}: a defect"));
         let key = names.map(|name| places.get(&name).copied().ok_or_else(|| lacking(name))).collect::<Result<_, _>>()?;
         Ok(Cells { places, key })
