@@ -1,0 +1,1 @@
+//! Amazon Athena as a query engine.

@@ -1,0 +1,1 @@
+//! A Trino cluster of one's own as a query engine.
