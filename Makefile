@@ -8,8 +8,8 @@ CARGO ?= cargo
 BIN := target/debug/apportion
 DEMO := target/demo-month
 PERIOD := 2026-09
-# Crates that talk to AWS, checked apart: the build for one machine has no SDK, and with it the engine would compile a second time.
-AWS := -p ou-mapper --features aws
+# Everything, with the clients of AWS and Trino that the build for one machine leaves out.
+ALL := --locked --workspace --all-features
 
 .PHONY: help
 help: ## What there is
@@ -37,15 +37,14 @@ demo: build ## Closes a month and runs a day of sample bills; prints the reconci
 
 .PHONY: test
 test: tools check ## Everything: format, lints, then unit, property, conformance, page and end-to-end tests
-	$(CARGO) build --locked --workspace
-	$(CARGO) test --locked --workspace
-	$(CARGO) test --locked $(AWS)
+	$(CARGO) build $(ALL)
+	$(CARGO) test $(ALL)
 
 .PHONY: check
 check: ## Lints, warnings as errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked $(AWS) --all-targets -- -D warnings
+	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p apportion -- -D warnings
 
 .PHONY: tools
 tools: ## What the tests use beside Rust: poppler's pdftotext
@@ -53,7 +52,7 @@ tools: ## What the tests use beside Rust: poppler's pdftotext
 
 .PHONY: bench
 bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
-	$(CARGO) build --locked --release --workspace --bins --examples
+	$(CARGO) build $(ALL) --release --bins --examples
 	bench/run
 
 .PHONY: clean
