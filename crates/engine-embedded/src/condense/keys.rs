@@ -1,7 +1,7 @@
 //! Classes of a key: values of its columns of which its expressions make the same.
 
 use super::Key;
-use super::numbers::Numbers;
+use super::numbers::{NULL, Numbers};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -12,6 +12,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::ExprSchemable;
 use datafusion::physical_plan::PhysicalExpr;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ pub(super) struct Classes {
     plan: KeyPlan,
     numbers: Vec<Numbers>,
     /// Numbers for pairs, where the key has several columns: place of the second column, both numbers.
-    pairs: HashMap<(usize, u32, u32), u32>,
+    pairs: HashMap<(usize, i32, i32), i32>,
+    /// The class of each number, from that of NULL.
     of_number: Vec<u32>,
     converter: RowConverter,
     rows: Rows,
@@ -78,35 +80,28 @@ impl Classes {
     /// Writes each row's class to every `stride`th place of `out`, from the `first`.
     pub fn classify(&mut self, batch: &RecordBatch, out: &mut [u32], first: usize, stride: usize) -> Result<()> {
         let numbers = self.number(batch)?;
-        let mut unseen: Vec<u32> = Vec::new();
-        for (row, number) in numbers.iter().enumerate() {
-            let number = *number as usize;
-            if number >= self.of_number.len() {
-                self.of_number.resize(number + 1, UNSEEN);
-            }
-            if self.of_number[number] == UNSEEN {
-                // No class yet, and not to be asked for twice.
-                self.of_number[number] = 0;
-                unseen.push(row as u32);
-            }
-        }
-        if !unseen.is_empty() {
-            self.evaluate(batch, unseen, &numbers)?;
-        }
+        let mut unseen = false;
         for (number, place) in numbers.iter().zip(out.iter_mut().skip(first).step_by(stride)) {
-            *place = self.of_number[*number as usize];
+            *place = self.of_number.get((number - NULL) as usize).copied().unwrap_or(UNSEEN);
+            unseen |= *place == UNSEEN;
+        }
+        if unseen {
+            self.evaluate(batch, &numbers)?;
+            for (number, place) in numbers.iter().zip(out.iter_mut().skip(first).step_by(stride)) {
+                *place = self.of_number[(number - NULL) as usize];
+            }
         }
         Ok(())
     }
 
     /// One number for the values of all columns of the key.
-    fn number(&mut self, batch: &RecordBatch) -> Result<Vec<u32>> {
-        let mut fresh = false;
+    fn number<'a>(&mut self, batch: &'a RecordBatch) -> Result<Cow<'a, [i32]>> {
         let mut of_columns = Vec::with_capacity(self.numbers.len());
+        let mut fresh = false;
         for (column, numbers) in self.plan.columns.iter().zip(&mut self.numbers) {
-            let mut out = Vec::with_capacity(batch.num_rows());
-            fresh |= numbers.number(batch.column(*column), &mut out)?;
-            of_columns.push(out);
+            let (of_column, anew) = numbers.number(batch.column(*column))?;
+            of_columns.push(of_column);
+            fresh |= anew;
         }
         if fresh {
             self.pairs.clear();
@@ -115,17 +110,29 @@ impl Classes {
         let mut of_columns = of_columns.into_iter().enumerate();
         let mut all = of_columns.next().map(|(_, first)| first).unwrap_or_default();
         for (place, second) in of_columns {
-            for (number, second) in all.iter_mut().zip(second) {
-                let next = self.pairs.len() as u32;
-                *number = *self.pairs.entry((place, *number, second)).or_insert(next);
+            for (number, second) in all.to_mut().iter_mut().zip(second.iter()) {
+                let next = self.pairs.len() as i32;
+                *number = *self.pairs.entry((place, *number, *second)).or_insert(next);
             }
         }
         Ok(all)
     }
 
-    /// Runs the key's expressions on the rows of values not met before.
-    fn evaluate(&mut self, batch: &RecordBatch, unseen: Vec<u32>, numbers: &[u32]) -> Result<()> {
-        let unseen = UInt32Array::from(unseen);
+    /// Finds the classes of values not met before: runs the key's expressions on the first row of each.
+    fn evaluate(&mut self, batch: &RecordBatch, numbers: &[i32]) -> Result<()> {
+        let mut rows: Vec<u32> = Vec::new();
+        for (row, number) in numbers.iter().enumerate() {
+            let number = (number - NULL) as usize;
+            if number >= self.of_number.len() {
+                self.of_number.resize(number + 1, UNSEEN);
+            }
+            if self.of_number[number] == UNSEEN {
+                // No class yet, and not to be asked for twice.
+                self.of_number[number] = 0;
+                rows.push(row as u32);
+            }
+        }
+        let unseen = UInt32Array::from(rows);
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.plan.columns.len());
         for (column, field) in self.plan.columns.iter().zip(self.plan.schema.fields()) {
             columns.push(as_type(&take(batch.column(*column), &unseen, None)?, field.data_type())?);
@@ -137,8 +144,7 @@ impl Classes {
         }
         let rows = self.converter.convert_columns(&outputs)?;
         for (row, outcome) in unseen.values().iter().zip(&rows) {
-            let number = numbers[*row as usize];
-            self.of_number[number as usize] = self.class(outcome);
+            self.of_number[(numbers[*row as usize] - NULL) as usize] = self.class(outcome);
         }
         Ok(())
     }
