@@ -120,7 +120,7 @@ impl<'a> Split<'a> {
         if matches!(&expr, Expr::Literal(value, _) if !value.is_null()) {
             return Ok(lines);
         }
-        let absent = Expr::IsNull(Box::new(self.key(expr)?));
+        let absent = self.key(Expr::IsNull(Box::new(expr)))?;
         let nothing = Expr::Literal(ScalarValue::Int64(Some(0)), None);
         Ok(Expr::Case(Case::new(None, vec![(Box::new(absent), Box::new(nothing))], Some(Box::new(lines)))))
     }
