@@ -35,12 +35,11 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
         minor_exponent: compared.minor_exponent,
     })
     .map_err(|error| Error::BadConfiguration(error.to_string()))?;
-    let csv = ledger_csv(run.period, &allocation.rows).map_err(staging)?;
-    let parquet = ledger_parquet(run.period, &allocation.rows).map_err(staging)?;
-    let pools = pools_csv(run.period, &allocation.pool_sources).map_err(staging)?;
-    for (name, bytes) in [("ledger.csv", csv), ("ledger.parquet", parquet), ("pools.csv", pools)] {
-        context.work.put(&format!("{}close/{name}", run.staging), &bytes).await?;
-    }
+    // One file after the other: a ledger of many units is large.
+    let key = |name: &str| format!("{}close/{name}", run.staging);
+    context.work.put(&key("ledger.csv"), &ledger_csv(run.period, &allocation.rows).map_err(staging)?).await?;
+    context.work.put(&key("ledger.parquet"), &ledger_parquet(run.period, &allocation.rows).map_err(staging)?).await?;
+    context.work.put(&key("pools.csv"), &pools_csv(run.period, &allocation.pool_sources).map_err(staging)?).await?;
     write_staged(context, &run.staging, "notes.json", &allocation.notes).await?;
     let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
     let units: Vec<String> = loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect();

@@ -1,5 +1,6 @@
 //! The engine: DataFusion over local files, behind `QueryEngine`.
 
+use crate::condense::Condense;
 use crate::error::{BillError, classify};
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
@@ -31,6 +32,7 @@ const BATCH_ROWS: usize = 8192;
 /// Runs statements over local files, on threads of its own.
 pub struct EmbeddedEngine {
     threads: usize,
+    condense: bool,
     runtime: OnceLock<Runtime>,
     executions: Mutex<BTreeMap<ExecutionId, Execution>>,
 }
@@ -59,7 +61,13 @@ impl EmbeddedEngine {
 
     /// With a number of threads of one's own; the result does not depend on it.
     pub fn with_threads(threads: usize) -> Self {
-        EmbeddedEngine { threads: threads.max(1), runtime: OnceLock::new(), executions: Mutex::default() }
+        EmbeddedEngine { threads: threads.max(1), condense: true, runtime: OnceLock::new(), executions: Mutex::default() }
+    }
+
+    /// The same without condensing a bill's alike lines first: slower, with the same result, which is what tests compare.
+    pub fn line_by_line(mut self) -> Self {
+        self.condense = false;
+        self
     }
 
     /// The engine's own threads, started when first needed.
@@ -84,7 +92,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, 1).map_err(failed)?;
+        let (context, _) = context(&open(statement)?, &statement.lookups, 1, false).map_err(failed)?;
         let plan = context.sql(&statement.sql).await.and_then(|frame| frame.into_optimized_plan()).map_err(failed)?;
         let mut columns = Vec::new();
         plan.apply(|node| {
@@ -107,7 +115,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads).map_err(failed)?;
+        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads, self.condense).map_err(failed)?;
         let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
         let rows = batches.flat_map(move |batch| {
@@ -153,20 +161,23 @@ impl Drop for EmbeddedEngine {
 }
 
 /// A context with our functions and the statement's tables.
-fn context(
+pub(crate) fn context(
     sources: &[(String, Arc<Source>)],
     lookups: &[Lookup],
     threads: usize,
+    condense: bool,
 ) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
     // A group may come as late as the last row: skipping the first aggregation never pays here.
     config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(ForgetOrder))
-        .build();
-    let context = SessionContext::new_with_state(state);
+        .with_physical_optimizer_rule(Arc::new(ForgetOrder));
+    if condense {
+        state = state.with_analyzer_rule(Arc::new(Condense));
+    }
+    let context = SessionContext::new_with_state(state.build());
     functions::register(&context)?;
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     let counters = Arc::new(Counters::default());
@@ -194,15 +205,15 @@ fn small_table(lookup: &Lookup) -> Result<MemTable, DataFusionError> {
 }
 
 /// Opens every file that a statement reads.
-fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> {
+pub(crate) fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> {
     let tables = statement.tables.iter();
     tables.map(|table| Source::open(table).map(|source| (table.name.clone(), Arc::new(source)))).collect()
 }
 
-async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
+async fn execute(statement: Statement, threads: usize, condense: bool) -> Result<(Poll, Spool), (FailureClass, String)> {
     let sources = open(&statement).map_err(|error| (FailureClass::Bill, error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
-    let (context, counters) = context(&sources, &statement.lookups, threads).map_err(failed)?;
+    let (context, counters) = context(&sources, &statement.lookups, threads, condense).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
     let stream = frame.execute_stream().await.map_err(failed)?;
     let schema = stream.schema();
@@ -227,7 +238,7 @@ impl QueryEngine for EmbeddedEngine {
         if !self.enter(&id, statement)? {
             return Ok(id);
         }
-        let task = runtime.spawn(execute(statement.clone(), self.threads));
+        let task = runtime.spawn(execute(statement.clone(), self.threads, self.condense));
         if let Some(execution) = self.executions().get_mut(&id) {
             execution.state = State::Running(Some(task.abort_handle()));
         }

@@ -5,6 +5,7 @@
 //! subset of SQL that this is true of.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod condense;
 mod decimal;
 mod engine;
 mod error;

@@ -23,7 +23,7 @@ pub(crate) struct Counters {
     pub rows: AtomicU64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BillTable {
     pub source: Arc<Source>,
     pub counters: Arc<Counters>,
@@ -58,16 +58,11 @@ impl TableProvider for BillTable {
         let schema: SchemaRef = Arc::new(whole.project(projection)?);
         let read: Vec<usize> = projection.iter().copied().filter(|index| *index < declared).collect();
         let has_own = read.len() < projection.len();
-        let work = Arc::new(Work {
-            source: Arc::clone(&self.source),
-            wanted: self.source.wanted(&read),
-            own: has_own.then(|| Arc::clone(&schema)),
-            units: self.source.units(),
-            next: AtomicUsize::new(0),
-            batch_rows: state.config().batch_size(),
-            counters: Arc::clone(&self.counters),
-        });
-        let partitions = state.config().target_partitions().min(work.units.len()).max(1);
+        let own = has_own.then(|| Arc::clone(&schema));
+        let wanted = self.source.wanted(&read);
+        let work = Work::new(Arc::clone(&self.source), wanted, own, state.config().batch_size(), Arc::clone(&self.counters));
+        let work = Arc::new(work);
+        let partitions = work.partitions(state.config().target_partitions());
         let streams = (0..partitions)
             .map(|_| Arc::new(Partition { schema: Arc::clone(&schema), work: Arc::clone(&work) }) as Arc<dyn PartitionStream>)
             .collect();
@@ -77,7 +72,7 @@ impl TableProvider for BillTable {
 
 /// The units of one scan; partitions take the next one until none is left, so that both threads end together.
 #[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
     source: Arc<Source>,
     wanted: Arc<[Wanted]>,
     /// The schema of what is asked for, if it has columns of the table's own.
@@ -86,6 +81,24 @@ struct Work {
     next: AtomicUsize,
     batch_rows: usize,
     counters: Arc<Counters>,
+}
+
+impl Work {
+    /// `wanted` as [`Source::wanted`] gives it; `own` is the schema of what is asked for, if it has columns of the table's own.
+    pub fn new(
+        source: Arc<Source>,
+        wanted: Arc<[Wanted]>,
+        own: Option<SchemaRef>,
+        batch_rows: usize,
+        counters: Arc<Counters>,
+    ) -> Work {
+        Work { units: source.units(), source, wanted, own, next: AtomicUsize::new(0), batch_rows, counters }
+    }
+
+    /// How many threads can share the work.
+    pub fn partitions(&self, threads: usize) -> usize {
+        threads.min(self.units.len()).max(1)
+    }
 }
 
 #[derive(Debug)]
@@ -100,13 +113,13 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let batches = Units { work: Arc::clone(&self.work), current: None, file: String::new() };
+        let batches = Units::new(Arc::clone(&self.work));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(batches)))
     }
 }
 
 /// Batches of unit after unit.
-struct Units {
+pub(crate) struct Units {
     work: Arc<Work>,
     current: Option<Batches>,
     /// Name of the file being read.
@@ -114,6 +127,10 @@ struct Units {
 }
 
 impl Units {
+    pub fn new(work: Arc<Work>) -> Units {
+        Units { work, current: None, file: String::new() }
+    }
+
     /// The batch as it was asked for: with file and row number where those are wanted, in their places.
     fn with_own(&self, batch: RecordBatch, next_row: u64) -> Result<RecordBatch> {
         let Some(schema) = &self.work.own else { return Ok(batch) };

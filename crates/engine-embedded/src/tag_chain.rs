@@ -4,7 +4,7 @@
 //! the first alias with a value, on dictionary ids, and no text is copied. Same result: the conformance suite and a property
 //! test against `core::tags` hold both forms to it.
 
-use crate::read::dictionary;
+use crate::read::{dictionary, same_buffers};
 use apportion_core::tags::trim;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, MapArray, StringArray, StringViewArray, UInt32Array};
 use datafusion::arrow::compute::{cast, interleave, take};
@@ -95,7 +95,7 @@ pub(crate) fn recognise(expr: &Expr) -> Option<Expr> {
 impl TagChain {
     fn trimmed(&self, values: &ArrayRef) -> Result<Arc<Trimmed>> {
         let mut kept = self.trimmed.lock().map_err(|_| DataFusionError::Internal("a lock is poisoned".to_owned()))?;
-        if let Some(known) = kept.iter().find(|known| Arc::ptr_eq(&known.values, values)) {
+        if let Some(known) = kept.iter().find(|known| same_buffers(&known.values, values)) {
             return Ok(Arc::clone(known));
         }
         let plain = cast(values, &DataType::Utf8)?;

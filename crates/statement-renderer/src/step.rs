@@ -133,6 +133,10 @@ async fn print(context: &Context, action: Action, run: &Run, shard: Option<Shard
         _ => print_statements(&staged, &renderer, shard),
     };
     let files = tokio::task::spawn_blocking(work).await.map_err(|error| staging(format!("printing stopped: {error}")))??;
+    if action == Action::Summary {
+        // It comes after all statements: what follows in this process needs the memory.
+        context.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
     let statements = files.iter().filter(|(name, _)| name.ends_with(".pdf")).count();
     for (name, bytes) in files {
         context.work.put(&format!("{}close/{name}", run.staging), &bytes).await?;

@@ -2,15 +2,16 @@
 
 use super::maps::{MapBuilder, shown};
 use super::times::parse_millis;
-use super::{Wanted, Warnings};
+use super::{Wanted, Warnings, dictionary_type};
 use crate::decimal::{DecimalError, WIDE_SCALE, amount_from_text};
 use crate::error::{BillError, Place};
 use apportion_engine::schema::ColumnType;
 use csv::ByteRecord;
 use datafusion::arrow::array::{
-    ArrayRef, Decimal128Builder, RecordBatch, RecordBatchOptions, StringViewBuilder, TimestampMillisecondBuilder, new_null_array,
+    ArrayRef, Decimal128Builder, RecordBatch, RecordBatchOptions, StringDictionaryBuilder, StringViewBuilder,
+    TimestampMillisecondBuilder, new_null_array,
 };
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Int32Type, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -101,6 +102,7 @@ impl CsvFile {
 
 enum Builder {
     Text(StringViewBuilder),
+    Dictionary(StringDictionaryBuilder<Int32Type>),
     Amount(Decimal128Builder),
     Time(TimestampMillisecondBuilder),
     Map(Box<MapBuilder>),
@@ -109,6 +111,7 @@ enum Builder {
 impl Builder {
     fn new(wanted: &Wanted) -> Builder {
         match wanted.column.kind {
+            ColumnType::Text if wanted.data_type == dictionary_type() => Builder::Dictionary(StringDictionaryBuilder::new()),
             ColumnType::Text => Builder::Text(StringViewBuilder::new().with_deduplicate_strings()),
             ColumnType::Double => Builder::Amount(Decimal128Builder::new()),
             ColumnType::Timestamp => Builder::Time(TimestampMillisecondBuilder::new()),
@@ -119,6 +122,7 @@ impl Builder {
     fn append_null(&mut self) {
         match self {
             Builder::Text(builder) => builder.append_null(),
+            Builder::Dictionary(builder) => builder.append_null(),
             Builder::Amount(builder) => builder.append_null(),
             Builder::Time(builder) => builder.append_null(),
             Builder::Map(builder) => builder.append_null(),
@@ -128,10 +132,8 @@ impl Builder {
     /// Appends a cell; true where an exponent had a plus.
     fn append(&mut self, cell: &[u8]) -> Result<bool, String> {
         match self {
-            Builder::Text(builder) => {
-                let text = std::str::from_utf8(cell).map_err(|_| format!("`{}` is not UTF-8 — export as UTF-8", shown(cell)))?;
-                builder.append_value(text);
-            }
+            Builder::Text(builder) => builder.append_value(text(cell)?),
+            Builder::Dictionary(builder) => builder.append_value(text(cell)?),
             Builder::Amount(builder) => {
                 let parsed = amount_from_text(cell).map_err(|error| amount_message(cell, error))?;
                 builder.append_value(parsed.units);
@@ -151,11 +153,16 @@ impl Builder {
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Builder::Text(builder) => Arc::new(builder.finish()),
+            Builder::Dictionary(builder) => Arc::new(builder.finish()),
             Builder::Amount(builder) => Arc::new(builder.finish().with_precision_and_scale(38, WIDE_SCALE as i8)?),
             Builder::Time(builder) => Arc::new(builder.finish()),
             Builder::Map(builder) => builder.finish()?,
         })
     }
+}
+
+fn text(cell: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(cell).map_err(|_| format!("`{}` is not UTF-8 — export as UTF-8", shown(cell)))
 }
 
 fn amount_message(cell: &[u8], error: DecimalError) -> String {

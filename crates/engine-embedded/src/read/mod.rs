@@ -2,7 +2,7 @@
 //!
 //! | declared | Parquet | CSV | given to SQL as |
 //! |---|---|---|---|
-//! | text | string, dictionary, integer | text | `Utf8View` |
+//! | text | string, dictionary, integer | text | `Utf8View`; `Dictionary<Utf8>` below a condensed bill |
 //! | amount | double, float, decimal, integer | decimal text | `Float64` where every file has doubles, else `Decimal128(38,20)` |
 //! | timestamp | timestamp of any unit, date, ISO text | ISO text | `Timestamp(ms)`, UTC |
 //! | map | map, JSON text | JSON object | `Map<Dictionary<Utf8>, Dictionary<Utf8>>` |
@@ -21,7 +21,8 @@ use line_ids::{LineIds, UnitIds};
 use crate::error::{BillError, Place};
 use apportion_engine::Table;
 use apportion_engine::schema::{BillFormat, Column, ColumnType};
-use datafusion::arrow::array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringViewArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringViewArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -53,6 +54,11 @@ pub(crate) fn dictionary_type() -> DataType {
 /// An array as a dictionary of text.
 pub(crate) fn dictionary(array: &ArrayRef) -> Option<&DictionaryArray<Int32Type>> {
     array.as_any().downcast_ref()
+}
+
+/// Whether two arrays are made of the very same memory. A reader gives the dictionary of a row group anew with each batch.
+pub(crate) fn same_buffers(one: &ArrayRef, other: &ArrayRef) -> bool {
+    Arc::ptr_eq(one, other) || one.to_data().ptr_eq(&other.to_data())
 }
 
 /// The map type that every reader gives.
@@ -166,6 +172,12 @@ impl Source {
         })
     }
 
+    /// Whether a column, named as in SQL, is declared as an amount.
+    pub fn is_amount(&self, name: &str) -> bool {
+        let mut columns = self.format.columns().iter();
+        columns.any(|column| column.kind == ColumnType::Double && column.name.eq_ignore_ascii_case(name))
+    }
+
     pub fn units(&self) -> Vec<Unit> {
         let units = self.files.iter().enumerate();
         units.flat_map(|(file, source)| (0..source.parts()).map(move |part| Unit { file, part })).collect()
@@ -221,11 +233,9 @@ struct LineTypeCheck {
 
 impl LineTypeCheck {
     fn run(&self, file: &Path, first: Place, batch: &RecordBatch) -> Result<(), BillError> {
-        let Some(types) = batch.columns().get(self.index).and_then(|array| array.as_any().downcast_ref::<StringViewArray>())
-        else {
-            return Ok(());
-        };
-        for (row, line_type) in types.iter().enumerate() {
+        let Some(types) = batch.columns().get(self.index) else { return Ok(()) };
+        let types = cast(types, &DataType::Utf8View).map_err(|error| BillError::corrupt(file, error))?;
+        for (row, line_type) in types.as_string_view().iter().enumerate() {
             let Some(line_type) = line_type else { continue };
             if let Some((_, column)) = self.needed.iter().find(|(needed, _)| *needed == line_type) {
                 let place = match first {

@@ -53,7 +53,7 @@ pub(crate) fn normalise(array: &ArrayRef, wanted: &Wanted, cells: &Cells<'_>) ->
         return Ok(datafusion::arrow::array::new_null_array(&wanted.data_type, array.len()));
     }
     match wanted.column.kind {
-        ColumnType::Text => text(array, cells),
+        ColumnType::Text => text(array, wanted, cells),
         ColumnType::Double if wanted.data_type == DataType::Float64 => doubles(array, cells),
         ColumnType::Double => wide_decimals(array, cells),
         ColumnType::Timestamp => timestamps(array, cells),
@@ -67,12 +67,14 @@ fn cast(array: &ArrayRef, to: &DataType, cells: &Cells<'_>) -> Result<ArrayRef, 
         .map_err(|error| BillError::corrupt(cells.file, format!("column {}: {error}", cells.column)))
 }
 
-fn text(array: &ArrayRef, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
+fn text(array: &ArrayRef, wanted: &Wanted, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
     match array.data_type() {
-        DataType::Utf8View => Ok(Arc::clone(array)),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Dictionary(_, _) => cast(array, &DataType::Utf8View, cells),
+        kind if *kind == wanted.data_type => Ok(Arc::clone(array)),
+        DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8 | DataType::Dictionary(_, _) => {
+            cast(array, &wanted.data_type, cells)
+        }
         // An account id that a tool took for a number.
-        kind if kind.is_integer() => cast(array, &DataType::Utf8View, cells),
+        kind if kind.is_integer() => cast(&cast(array, &DataType::Utf8, cells)?, &wanted.data_type, cells),
         kind => Err(cells.wrong_type(kind, "text")),
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct ParquetFile {
+    /// With the types that the parquet crate gives by itself.
     metadata: ArrowReaderMetadata,
 }
 
@@ -33,9 +34,12 @@ fn open(path: &Path) -> Result<File, BillError> {
     File::open(path).map_err(|error| BillError::Open { file: path.to_owned(), what: error.to_string() })
 }
 
-/// Text as views, maps with dictionaries of keys and values: types that cost least here.
-fn hinted(field: &Field) -> Field {
+/// Text as a dictionary where that is wanted, else as views; maps with dictionaries of keys and values: types that cost least here.
+fn hinted(field: &Field, wanted: Option<&Wanted>) -> Field {
     match field.data_type() {
+        DataType::Utf8 if wanted.is_some_and(|wanted| wanted.data_type == dictionary_type()) => {
+            field.clone().with_data_type(dictionary_type())
+        }
         DataType::Utf8 | DataType::Binary => field.clone().with_data_type(DataType::Utf8View),
         DataType::Map(entries, sorted) => {
             let DataType::Struct(pair) = entries.data_type() else { return field.clone() };
@@ -51,16 +55,22 @@ fn hinted(field: &Field) -> Field {
     }
 }
 
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// The same file, read as the types that are wanted.
+fn with_types(plain: &ArrowReaderMetadata, wanted: &[Wanted]) -> Result<ArrowReaderMetadata, String> {
+    let of = |name: &str| wanted.iter().find(|wanted| wanted.column.name.eq_ignore_ascii_case(name));
+    let fields: Fields = plain.schema().fields().iter().map(|field| hinted(field, of(field.name()))).collect();
+    let options = options().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(|error| error.to_string())
+}
+
 impl ParquetFile {
     pub fn open(path: &Path) -> Result<ParquetFile, BillError> {
         let file = open(path)?;
-        let metadata = guarded(path, || {
-            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            let plain = ArrowReaderMetadata::load(&file, options.clone()).map_err(|error| error.to_string())?;
-            let fields: Fields = plain.schema().fields().iter().map(|field| hinted(field)).collect();
-            let options = options.with_schema(Arc::new(Schema::new(fields)));
-            ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(|error| error.to_string())
-        })?;
+        let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options()).map_err(|error| error.to_string()))?;
         Ok(ParquetFile { metadata })
     }
 
@@ -99,7 +109,7 @@ impl ParquetFile {
         let file = open(path)?;
         let reader = guarded(path, || {
             let mask = ProjectionMask::roots(metadata.file_metadata().schema_descr(), found.iter().flatten().copied());
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, with_types(&self.metadata, wanted)?)
                 .with_projection(mask)
                 .with_row_groups(vec![row_group])
                 .with_batch_size(batch_rows)
