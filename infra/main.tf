@@ -32,6 +32,11 @@ locals {
   export_arn    = "arn:${local.partition}:s3:::${local.export_bucket}"
 }
 
+locals {
+  # The SDK reads these names.
+  endpoints = { for service, url in var.endpoints : "AWS_ENDPOINT_URL_${upper(service)}" => url }
+}
+
 module "keys" {
   source             = "./modules/keys"
   name               = var.name
@@ -147,7 +152,7 @@ module "function" {
   architecture       = var.architecture
   memory_mb          = each.value.memory_mb
   timeout_seconds    = each.value.timeout_seconds
-  settings           = merge(local.settings, each.value.settings)
+  settings           = merge(local.settings, each.value.settings, local.endpoints)
   reads              = each.value.reads
   writes             = each.value.writes
   lists              = each.value.lists
@@ -187,8 +192,13 @@ resource "aws_sfn_state_machine" "month_end" {
     include_execution_data = false
   }
 
-  tracing_configuration {
-    enabled = true
+  # A stand-in keeps no traces and forgets that it was asked for them.
+  dynamic "tracing_configuration" {
+    for_each = var.stand_in ? [] : [true]
+
+    content {
+      enabled = tracing_configuration.value
+    }
   }
 }
 
@@ -204,8 +214,13 @@ resource "aws_sfn_state_machine" "daily" {
     include_execution_data = false
   }
 
-  tracing_configuration {
-    enabled = true
+  # A stand-in keeps no traces and forgets that it was asked for them.
+  dynamic "tracing_configuration" {
+    for_each = var.stand_in ? [] : [true]
+
+    content {
+      enabled = tracing_configuration.value
+    }
   }
 }
 

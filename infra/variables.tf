@@ -27,9 +27,20 @@ variable "tags" {
 }
 
 variable "stand_in" {
-  description = "True where a stand-in for AWS is deployed to: nothing is made that such a stand-in does not serve (the export of the bill)."
+  description = "True where a stand-in for AWS is deployed to: nothing is asked for that it does not serve (the export of the bill, traces of state machines)."
   type        = bool
   default     = false
+}
+
+variable "endpoints" {
+  description = "Service (athena, organizations, sesv2, …) -> URL at which the functions find it. For stand-ins: AWS needs none."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for url in values(var.endpoints) : can(regex("^https?://", url))])
+    error_message = "Write URLs."
+  }
 }
 
 variable "packages" {

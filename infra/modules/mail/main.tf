@@ -21,8 +21,7 @@ resource "aws_sesv2_configuration_set" "this" {
 }
 
 resource "aws_sesv2_email_identity" "this" {
-  email_identity         = var.identity
-  configuration_set_name = aws_sesv2_configuration_set.this.configuration_set_name
+  email_identity = var.identity
 }
 
 resource "aws_sesv2_configuration_set_event_destination" "this" {
