@@ -44,6 +44,7 @@ locals {
   ]
 
   list_bill    = { bucket = local.export_arn, prefixes = ["${var.export_prefix}/*"] }
+  list_release = { bucket = local.release, prefixes = ["release/*"] }
   list_results = { bucket = module.scratch.arn, prefixes = ["results/*"] }
 
   functions = {
@@ -53,7 +54,7 @@ locals {
       memory_mb       = 512
       timeout_seconds = 890
       settings        = {}
-      reads           = ["${local.work}/staging/*", "${local.work}/org/*", "${local.release}/release/*"]
+      reads           = ["${local.work}/staging/*", "${local.work}/org/*"]
       writes          = ["${local.work}/staging/*", "${local.work}/org/*"]
       lists           = { Work = { bucket = local.work, prefixes = ["staging/*", "org/*"] } }
       statements = [
@@ -83,6 +84,7 @@ locals {
       lists = {
         Work    = { bucket = local.work, prefixes = ["staging/*", "org/*", "tickets/*", "suggestions/*", "outbox/tickets/*"] }
         Bill    = local.list_bill
+        Release = local.list_release
         Results = local.list_results
       }
       statements = concat(local.query_statements, [local.items["TAG"]])
@@ -102,6 +104,7 @@ locals {
         Work    = { bucket = local.work, prefixes = ["staging/*", "inputs/*", "daily/*"] }
         Closes  = { bucket = local.ledger, prefixes = ["closes/*"] }
         Bill    = local.list_bill
+        Release = local.list_release
         Results = local.list_results
       }
       statements = local.query_statements
@@ -124,7 +127,7 @@ locals {
         Work    = { bucket = local.work, prefixes = ["staging/*", "inputs/*", "daily/*"] }
         Closes  = { bucket = local.ledger, prefixes = ["closes/*"] }
         Bill    = local.list_bill
-        Release = { bucket = local.release, prefixes = ["release/*"] }
+        Release = local.list_release
       }
       statements = [
         local.items["GATE,RUN"],
@@ -152,11 +155,13 @@ locals {
       memory_mb       = 3008
       timeout_seconds = 890
       settings        = {}
-      reads           = ["${local.work}/staging/*", "${local.ledger}/closes/*", "${local.release}/release/*"]
-      writes          = ["${local.work}/staging/*"]
+      # What the close before was made from, for the comparison with it.
+      reads  = ["${local.work}/staging/*", "${local.work}/inputs/*", "${local.ledger}/closes/*", "${local.release}/release/template/*"]
+      writes = ["${local.work}/staging/*"]
       lists = {
-        Work   = { bucket = local.work, prefixes = ["staging/*"] }
-        Closes = { bucket = local.ledger, prefixes = ["closes/*"] }
+        Work    = { bucket = local.work, prefixes = ["staging/*", "inputs/*"] }
+        Closes  = { bucket = local.ledger, prefixes = ["closes/*"] }
+        Release = local.list_release
       }
       statements = []
     }
@@ -167,6 +172,7 @@ locals {
       memory_mb       = 1769
       timeout_seconds = 890
       settings = {
+        APPORTION_PUBLISHES   = "yes"
         APPORTION_SIGNING_KEY = module.keys.signing_key_arn
         APPORTION_TABLE       = module.table.name
       }
@@ -243,7 +249,7 @@ locals {
   items = {
     for words in ["TAG", "GATE,RUN", "PERIOD", "MAIL"] : words => {
       sid       = "OwnItems"
-      actions   = words == "TAG" ? ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query"] : ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem"]
+      actions   = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query"]
       resources = [module.table.arn]
       conditions = [
         { test = "ForAllValues:StringLike", variable = "dynamodb:LeadingKeys", values = [for word in split(",", words) : "${word}#*"] },

@@ -137,7 +137,7 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "Items"
-    actions   = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"]
+    actions   = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query"]
     resources = [module.table.arn]
   }
 
