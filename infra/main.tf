@@ -100,6 +100,14 @@ locals {
   template      = startswith(var.template, "/") ? var.template : "${path.root}/${var.template}"
 }
 
+locals {
+  # What the queries read, but for two columns: `tags` is not in every account's CUR 2.0 yet, and the other is of no AWS export.
+  export_columns = [
+    for column in regexall("(?m)^  `([^`]+)` .+$", split("partitioned by (", file("${path.root}/../sql/schema/cur2.sql"))[0]) : column[0]
+    if !contains(["tags", "x_datasetcompletionstatus"], column[0])
+  ]
+}
+
 module "export" {
   count         = local.makes_export ? 1 : 0
   source        = "./modules/export"
@@ -110,6 +118,7 @@ module "export" {
   account_id    = local.account
   partition     = local.partition
   is_delivered  = !var.stand_in
+  columns       = local.export_columns
   force_destroy = !var.delete_protection
 
   providers = {
@@ -133,6 +142,13 @@ module "catalog" {
   results_bucket    = module.scratch.name
   query_bytes_limit = var.query_bytes_limit
   data_key_arn      = module.keys.data_key_arn
+  schema            = "${path.root}/../sql/schema"
+
+  places = {
+    bill   = local.settings.APPORTION_BILL
+    work   = local.settings.APPORTION_WORK
+    closes = local.settings.APPORTION_CLOSES
+  }
 }
 
 module "mail" {

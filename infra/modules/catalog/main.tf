@@ -30,3 +30,77 @@ resource "aws_athena_workgroup" "this" {
     }
   }
 }
+
+# The tables are those of sql/schema: each file holds Athena's statement for one, and nothing here repeats a column. What the statement
+# says of a table's format is one of two forms.
+locals {
+  statements = {
+    for name in fileset(var.schema, "*.sql") : trimsuffix(name, ".sql") => file("${var.schema}/${name}") if name != "database.sql"
+  }
+
+  column = "(?m)^  `([^`]+)` (.+?),?$"
+
+  tables = {
+    for name, text in local.statements : name => {
+      about      = join(" ", [for line in regexall("(?m)^-- (.*)$", text) : line[0]])
+      columns    = regexall(local.column, split("partitioned by (", text)[0])
+      partitions = regexall(local.column, split("\n)\n", split("partitioned by (", text)[1])[0])
+      properties = regexall("(?m)^  '([^']+)' = '([^']*)'", split("tblproperties (", text)[1])
+      location   = regex("(?m)^location '([^']+)'$", text)[0]
+      is_csv     = strcontains(text, "OpenCSVSerde")
+    }
+  }
+
+  # sql/schema names three places that each deployment has its own of.
+  places = { BILL = var.places.bill, WORK = var.places.work, CLOSES = var.places.closes }
+}
+
+resource "aws_glue_catalog_table" "this" {
+  for_each      = local.tables
+  database_name = aws_glue_catalog_database.this.name
+  name          = each.key
+  description   = each.value.about
+  table_type    = "EXTERNAL_TABLE"
+
+  parameters = merge({ EXTERNAL = "TRUE" }, {
+    for property in each.value.properties : property[0] =>
+    replace(replace(replace(property[1], "s3://BILL", local.places.BILL), "s3://WORK", local.places.WORK), "s3://CLOSES", local.places.CLOSES)
+  })
+
+  dynamic "partition_keys" {
+    for_each = each.value.partitions
+
+    content {
+      name = partition_keys.value[0]
+      type = partition_keys.value[1]
+    }
+  }
+
+  storage_descriptor {
+    location = replace(
+      replace(replace(each.value.location, "s3://BILL", local.places.BILL), "s3://WORK", local.places.WORK), "s3://CLOSES", local.places.CLOSES
+    )
+    input_format = (
+      each.value.is_csv ? "org.apache.hadoop.mapred.TextInputFormat" : "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
+    )
+    output_format = (
+      each.value.is_csv ? "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat" : "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+    )
+
+    ser_de_info {
+      serialization_library = (
+        each.value.is_csv ? "org.apache.hadoop.hive.serde2.OpenCSVSerde" : "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+      )
+      parameters = each.value.is_csv ? { separatorChar = ",", quoteChar = "\"", escapeChar = "\u0001" } : { "serialization.format" = "1" }
+    }
+
+    dynamic "columns" {
+      for_each = each.value.columns
+
+      content {
+        name = columns.value[0]
+        type = columns.value[1]
+      }
+    }
+  }
+}

@@ -32,3 +32,13 @@ variable "data_key_arn" {
   description = "Key of KMS that encrypts results."
   type        = string
 }
+
+variable "schema" {
+  description = "Folder with a statement for each table."
+  type        = string
+}
+
+variable "places" {
+  description = "Where the delivered bill, what runs keep, and closes lie: s3://bucket or s3://bucket/prefix, without a slash at the end."
+  type        = object({ bill = string, work = string, closes = string })
+}

@@ -42,3 +42,13 @@ variable "force_destroy" {
   description = "Whether Terraform may delete the bucket with files in it."
   type        = bool
 }
+
+variable "columns" {
+  description = "Columns of CUR 2.0 that the export delivers."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.columns) > 0 && alltrue([for column in var.columns : can(regex("^[a-z0-9_]+$", column))])
+    error_message = "Name columns as AWS does, in small letters."
+  }
+}
