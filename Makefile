@@ -50,6 +50,14 @@ check: ## Lints, warnings as errors
 tools: ## What the tests use beside Rust: poppler's pdftotext
 	scripts/install-tools
 
+.PHONY: infra-check
+infra-check: ## infra/ and the state machines by Terraform and by linters, with no account; skipped where the checker is not beside the clone
+	scripts/infra-check
+
+.PHONY: deploy-local
+deploy-local: ## The functions on stand-ins for AWS, deployed by Terraform: scripts/deploy-local says how to look at them and stop them
+	scripts/deploy-local up
+
 .PHONY: bench
 bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
 	$(CARGO) build $(ALL) --release --bins --examples
