@@ -166,7 +166,7 @@ fn every_fault_of_mail_toml_names_line_fault_and_remedy() {
         (
             "",
             "[[anomalies.override]]\nsigma = \"3\"",
-            "mail.toml:5: the override names neither unit nor service — name one, or change [anomalies] itself",
+            "mail.toml:5: the override names neither unit nor service nor resource — name one, or change [anomalies] itself",
         ),
         (
             "",
