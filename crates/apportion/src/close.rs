@@ -7,7 +7,7 @@ use apportion_config::Loaded;
 use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, Run};
 use apportion_core::day::{Day, dated_snapshots};
 use apportion_core::money::Money;
-use apportion_core::org::DatedTree;
+use apportion_core::org::{DatedTree, Organization};
 use apportion_core::period::Period;
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::sha256_hex;
@@ -265,11 +265,11 @@ fn dated_organizations(folder: &Path, period: Period) -> Result<Vec<u8>, Failure
         let tree = ou_mapper::parse_organization(&bytes).map_err(|error| wrong(&path, &error))?;
         trees.push(DatedTree { from: *day, snapshot: *day, tree });
     }
-    if trees.is_empty() {
+    let organization = Organization::by_day(period, trees).ok_or_else(|| {
         let what = format!("it has no <YYYY-MM-DD>.json of {last} or before: name the file that the month shall go by");
-        return Err(wrong(folder, &what));
-    }
-    serde_json::to_vec(&json!({ "Trees": trees })).map_err(Failure::other)
+        wrong(folder, &what)
+    })?;
+    serde_json::to_vec(&organization).map_err(Failure::other)
 }
 
 struct Staged<'a> {

@@ -90,16 +90,16 @@ pub async fn daily(
 ) -> Result<Ended, Failure> {
     let loaded = apportion_config::load_for_day(&arguments.config, arguments.date.period()).map_err(Failure::bad_input)?;
     let organization = arguments.org.as_deref().map(organization).transpose()?;
+    let template = match &arguments.template {
+        Some(folder) => Template::from_folder(folder).map_err(Failure::bad_input)?,
+        None => Template::builtin(),
+    };
     let (bill, key) = bill_store(&arguments.bill)?;
     let place = Place::new(arguments)?;
     let work = Store::directory(place.root());
     let (staging, attempt) = place.stage(&work, arguments.date).await?;
     let run = stage(arguments.date, &loaded, organization, &work, (staging, attempt), key).await?;
     let places = Places { bill, work: work.clone(), closes: work.clone() };
-    let template = match &arguments.template {
-        Some(folder) => Template::from_folder(folder).map_err(Failure::bad_input)?,
-        None => Template::builtin(),
-    };
     let functions = LocalFunctions::new(&places, embedded(), &template, None).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/daily.asl.json", DAILY).map_err(Failure::other)?;
     let deadline = loaded.mail.as_ref().map_or(apportion_config::DEADLINE_MINUTES, |mail| mail.deadline_minutes);

@@ -170,6 +170,11 @@ fn every_fault_of_mail_toml_names_line_fault_and_remedy() {
         ),
         (
             "",
+            "[[anomalies.override]]\nresource = \"i-1\"\nservice = \"S\"\nignore = true",
+            "mail.toml:6: a resource is judged by itself, whosever it is — write its id as the bill does, without unit and service",
+        ),
+        (
+            "",
             "[[anomalies.override]]\nservice = \"S\"",
             "mail.toml:5: the override must either ignore or state a threshold — write `ignore = true`, or sigma or minimum",
         ),
