@@ -56,11 +56,20 @@ pub(crate) async fn poll(context: &Context, run: &Run) -> Result<Output, Error> 
 /// A message about frozen files with another name for each than its path on this machine.
 fn with_names(context: &Context, inputs: &InputsManifest, mut message: String, name: fn(&FrozenFile) -> &str) -> String {
     for file in &inputs.files {
-        if let Some(path) = context.work.local_path(&format!("{}{}", inputs.prefix(), file.path)) {
+        let key = format!("{}{}", inputs.prefix(), file.path);
+        if let Some(path) = context.work.local_path(&key) {
             message = message.replace(&path.display().to_string(), name(file));
         }
+        message = with_name_for_key(message, &key, name(file));
     }
     message
+}
+
+/// The same where the engine names a file by its place in a store, such as `s3://bucket/prefix/inputs/…`.
+fn with_name_for_key(message: String, key: &str, name: &str) -> String {
+    let Some(at) = message.find(key) else { return message };
+    let start = message[..at].rfind(|letter: char| letter.is_whitespace() || letter == '`').map_or(0, |before| before + 1);
+    format!("{}{name}{}", &message[..start], with_name_for_key(message[at + key.len()..].to_owned(), key, name))
 }
 
 async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Vec<String>) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! `apportion close`: one month, from the bill on disk to signed statements.
 
+use crate::engine::EngineArguments;
 use crate::failure::{BAD_INPUT, DOES_NOT_RECONCILE, Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};
@@ -7,7 +8,7 @@ use apportion_config::Loaded;
 use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, Run};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
-use apportion_engine_embedded::EmbeddedEngine;
+use apportion_engine::QueryEngine;
 use apportion_output::sha256_hex;
 use apportion_store::Store;
 use serde::Serialize;
@@ -32,6 +33,7 @@ pub struct Options {
     pub template: Option<PathBuf>,
     pub provisional: bool,
     pub dry_run: bool,
+    pub engine: EngineArguments,
 }
 
 /// What a close printed or wrote.
@@ -53,13 +55,17 @@ pub struct Summary {
 pub async fn close(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Summary>, Failure> {
     let loaded = apportion_config::load(&options.config, options.period).map_err(Failure::bad_input)?;
     let template = template(options)?;
-    let first = close_currency(options, &loaded, &template, "", "", progress).await?;
+    if options.dry_run && !options.engine.is_embedded() {
+        return Err(Failure::bad_input("--dry-run freezes the bill in a temporary folder, which a cluster does not see: leave --engine out"));
+    }
+    let engine = options.engine.open(None)?;
+    let first = close_currency(options, &loaded, &template, &engine, ("", ""), progress).await?;
     let mut summaries = vec![first];
     if loaded.configuration.settings.each_currency {
         let others: Vec<String> = summaries[0].reconciliation.other_currencies.keys().cloned().collect();
         for currency in others {
             let closes = format!("{currency}/");
-            summaries.push(close_currency(options, &loaded, &template, &currency, &closes, progress).await?);
+            summaries.push(close_currency(options, &loaded, &template, &engine, (&currency, &closes), progress).await?);
         }
     }
     Ok(summaries)
@@ -76,8 +82,8 @@ async fn close_currency(
     options: &Options,
     loaded: &Loaded,
     template: &Template,
-    currency: &str,
-    closes: &str,
+    engine: &Arc<dyn QueryEngine>,
+    (currency, closes): (&str, &str),
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Summary, Failure> {
     let (bill, key) = bill_store(&options.bill)?;
@@ -90,20 +96,12 @@ async fn close_currency(
         true => None,
         false => Some(publish::Context { work: work.clone(), closes: places.closes.clone(), signer: signer(options)? }),
     };
-    let functions = LocalFunctions::new(&places, embedded(), template, publisher).map_err(Failure::bad_input)?;
+    let functions = LocalFunctions::new(&places, Arc::clone(engine), template, publisher).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
     let input = json!({ "run": run, "dry_run": options.dry_run });
     let walked = machine.walk(&functions, input, &|state| progress(state)).await;
     let staged = Staged { work: &work, run: &run, scratch: &scratch };
     finish(options, walked, &staged).await
-}
-
-/// DataFusion on all cores, or on as many as APPORTION_THREADS says.
-pub fn embedded() -> Arc<EmbeddedEngine> {
-    Arc::new(match std::env::var("APPORTION_THREADS").ok().and_then(|text| text.parse().ok()) {
-        Some(threads) => EmbeddedEngine::with_threads(threads),
-        None => EmbeddedEngine::new(),
-    })
 }
 
 /// The key to sign with; a provisional close is signed by nobody.

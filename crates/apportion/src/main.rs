@@ -6,6 +6,7 @@ mod daily;
 mod daily_report;
 #[cfg(test)]
 mod day_tests;
+mod engine;
 mod explain;
 mod failure;
 mod health;
@@ -19,6 +20,7 @@ mod rederive;
 mod render;
 mod report;
 mod sample;
+mod schema;
 mod status;
 mod suggestions;
 mod timed;
@@ -87,6 +89,8 @@ enum Command {
     /// Lists, accepts or rejects suggested owners of untagged resources.
     #[command(subcommand)]
     Suggestions(suggestions::SuggestionsCommand),
+    /// Makes the tables of sql/schema in a Trino cluster, or prints their statements for Athena or Trino.
+    Schema(schema::SchemaArguments),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -123,6 +127,8 @@ struct CloseArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: engine::EngineArguments,
 }
 
 #[derive(Args)]
@@ -283,6 +289,7 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Health(arguments) => print(&health::run(&arguments).await?).map(|()| 0),
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
+        Command::Schema(arguments) => schema::run(&arguments).await.and_then(|text| print(&text)).map(|()| 0),
     }
 }
 
@@ -298,6 +305,7 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
         template: arguments.template,
         provisional: arguments.provisional,
         dry_run: arguments.dry_run,
+        engine: arguments.engine,
     };
     let summaries = close::close(&options, &progress).await?;
     if json {

@@ -1,6 +1,7 @@
 //! `apportion query`: a view of `sql/views/` over a bill, as a table or CSV.
 
-use crate::close::{bill_store, embedded};
+use crate::close::bill_store;
+use crate::engine::embedded;
 use crate::failure::{BAD_INPUT, Failure, NOT_READY, OTHER};
 use crate::init_bill::latest_period;
 use crate::report::{Align, table};

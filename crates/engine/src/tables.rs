@@ -39,7 +39,8 @@ pub enum ColumnKind {
     WideDecimal,
     /// `decimal(38, 12)`: money.
     Money,
-    Integer,
+    /// `decimal(38, 0)`.
+    WholeDecimal,
     Timestamp,
     TextMap,
 }
@@ -51,7 +52,7 @@ impl ColumnKind {
             ColumnKind::Double => "double",
             ColumnKind::WideDecimal => "decimal(38,20)",
             ColumnKind::Money => "decimal(38,12)",
-            ColumnKind::Integer => "bigint",
+            ColumnKind::WholeDecimal => "decimal(38,0)",
             ColumnKind::Timestamp => "timestamp",
             ColumnKind::TextMap => "map<string,string>",
         }
@@ -63,7 +64,7 @@ impl ColumnKind {
             ColumnKind::Double => "double",
             ColumnKind::WideDecimal => "decimal(38, 20)",
             ColumnKind::Money => "decimal(38, 12)",
-            ColumnKind::Integer => "bigint",
+            ColumnKind::WholeDecimal => "decimal(38, 0)",
             ColumnKind::Timestamp => "timestamp(3)",
             ColumnKind::TextMap => "map(varchar, varchar)",
         }
@@ -187,10 +188,90 @@ fn bill_tables(area: Area) -> Vec<Definition> {
     tables
 }
 
+/// Columns of `ledger.parquet` that are no text.
+const LEDGER_NUMBERS: [(&str, ColumnKind); 3] =
+    [("cash", ColumnKind::Money), ("effective", ColumnKind::Money), ("cents", ColumnKind::WholeDecimal)];
+
+/// The files that the closes and the daily runs write, as tables.
+fn written() -> Vec<Definition> {
+    let ledger = LEDGER.map(|name| {
+        let number = LEDGER_NUMBERS.iter().find(|(number, _)| *number == name);
+        (name.to_owned(), number.map_or(ColumnKind::Text, |(_, kind)| *kind))
+    });
+    vec![
+        Definition {
+            name: "ledger".to_owned(),
+            about: "Rows of published closes, one a unit, component, pool, rule, account, service and invoice (docs/formats.md). \
+                    A close's folder holds other files too, so name the one that is meant beside its close: \
+                    where close_period = '2026-09' and close_id = 'ID' and \"$path\" = 's3://CLOSES/closes/2026-09/ID/ledger.parquet'."
+                .to_owned(),
+            columns: ledger.to_vec(),
+            partitions: vec![("close_period", Projection::Injected), ("close_id", Projection::Injected)],
+            format: Format::Parquet,
+            root: Root::Closes,
+            template: "closes/${close_period}/${close_id}/".to_owned(),
+        },
+        Definition {
+            name: "account_ou_mapping".to_owned(),
+            about: "Where each account sits in the organization, one row an account, of the latest day. The folder holds the organization's \
+                    JSON too: where location = 'org' and \"$path\" = 's3://WORK/org/account_ou_mapping.csv'."
+                .to_owned(),
+            columns: texts(&["accountid", "accountname", "ou", "oupath", "ouid", "state", "parentid", "parentids"]),
+            partitions: vec![(LOCATION, Projection::Injected)],
+            format: Format::Csv,
+            root: Root::Work,
+            template: format!("${{{LOCATION}}}/"),
+        },
+        Definition {
+            name: "ou_breakdown".to_owned(),
+            about: "The archive of daily digests: cash by day, OU, service and account, one row each. Only text, so cast DailyCost where it is \
+                    used; a line break in a name stands as U+2424. Earlier versions of a day lie below ou-breakdown-versions/, since every \
+                    file of a partition counts."
+                .to_owned(),
+            columns: texts(&["billingdate", "ou", "service", "linkedaccount", "dailycost"]),
+            partitions: vec![
+                ("year", Projection::Integer(2020, 2099, 4)),
+                ("month", Projection::Integer(1, 12, 2)),
+                ("day", Projection::Integer(1, 31, 2)),
+            ],
+            format: Format::Csv,
+            root: Root::Work,
+            template: "ou-breakdowns/year=${year}/month=${month}/day=${day}/".to_owned(),
+        },
+    ]
+}
+
+/// Columns of `ledger.parquet`, as `apportion_output` writes them; a test of that crate's reader compares the two.
+pub const LEDGER: [&str; 22] = [
+    "period",
+    "provider",
+    "issuer",
+    "unit_id",
+    "component",
+    "pool_id",
+    "rule_id",
+    "invoice_id",
+    "billing_account_id",
+    "account_id",
+    "ou_path",
+    "service",
+    "charge_type",
+    "commitment_id",
+    "currency",
+    "cash",
+    "effective",
+    "cents",
+    "driver_value",
+    "driver_total",
+    "driver_unit",
+    "share",
+];
+
 /// Every table.
 pub fn definitions() -> Vec<Definition> {
     let mut tables = bill_tables(Area::Frozen);
     tables.extend(bill_tables(Area::Delivered));
+    tables.extend(written());
     tables
 }
 
@@ -233,14 +314,9 @@ pub fn athena(table: &Definition, database: &str, roots: &Roots) -> String {
         table.name,
         columns.join(",\n"),
         partitions.join(",\n"),
-        roots.place(table.root, static_part(&table.template)),
+        roots.place(table.root, ""),
         properties.join(",\n")
     )
-}
-
-/// The template up to its first placeholder.
-fn static_part(template: &str) -> &str {
-    template.find("${").map_or(template, |at| template.get(..at).unwrap_or_default())
 }
 
 /// The statement that makes a table in Trino, in a catalog of its Hive connector.
@@ -257,7 +333,7 @@ pub fn trino(table: &Definition, schema: &str, roots: &Roots) -> String {
     };
     let columns: Vec<String> = table.columns.iter().map(column).chain(table.partitions.iter().map(partition)).collect();
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let mut properties = vec![format!("external_location = {}", quoted(&roots.place(table.root, static_part(&table.template))))];
+    let mut properties = vec![format!("external_location = {}", quoted(&roots.place(table.root, "")))];
     properties.push(match table.format {
         Format::Parquet => "format = 'PARQUET'".to_owned(),
         Format::Csv => "format = 'CSV',\n  csv_escape = U&'\\0001',\n  skip_header_line_count = 1".to_owned(),
@@ -272,4 +348,75 @@ pub fn trino(table: &Definition, schema: &str, roots: &Roots) -> String {
         columns.join(",\n"),
         properties.join(",\n  ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    fn roots() -> Roots {
+        Roots { bill: "s3://BILL/".to_owned(), work: "s3://WORK".to_owned(), closes: "s3://CLOSES/".to_owned() }
+    }
+
+    /// What a file of `sql/schema` holds: what the table is, then Athena's statement.
+    fn file(table: &Definition) -> String {
+        let mut text = String::new();
+        let mut line = String::from("--");
+        for word in table.about.split(' ') {
+            if line.chars().count() + word.chars().count() > 138 {
+                text.push_str(&line);
+                text.push('\n');
+                line = String::from("--");
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        format!("{text}{line}\n{}\n", athena(table, "apportion", &roots()))
+    }
+
+    #[test]
+    fn the_files_of_sql_schema_are_these_definitions() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/schema");
+        let mut wanted = BTreeSet::from(["database.sql".to_owned()]);
+        for table in definitions() {
+            let name = format!("{}.sql", table.name);
+            let path = folder.join(&name);
+            if std::env::var_os("APPORTION_WRITE_SCHEMA").is_some() {
+                std::fs::write(&path, file(&table)).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(found, file(&table), "{name}: run this test with APPORTION_WRITE_SCHEMA=1");
+            wanted.insert(name);
+        }
+        let found: BTreeSet<String> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn every_declared_column_is_in_its_table() {
+        for format in BillFormat::ALL {
+            for content in [Content::Parquet, Content::ParquetDecimal] {
+                let name = bill_table(Area::Frozen, format, content);
+                let table = definitions().into_iter().find(|table| table.name == name).unwrap();
+                for column in format.columns() {
+                    assert!(table.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(column.name)), "{name}: {}", column.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_is_made_alike_in_both_dialects() {
+        let table = definitions().into_iter().find(|table| table.name == "ou_breakdown").unwrap();
+        let athena = athena(&table, "apportion", &roots());
+        assert!(athena.contains("'projection.month.digits' = '2'") && athena.contains("location 's3://WORK/'"), "{athena}");
+        assert!(athena.contains("'storage.location.template' = 's3://WORK/ou-breakdowns/year=${year}/month=${month}/day=${day}/'"), "{athena}");
+        let local = Roots { work: "local:///".to_owned(), ..roots() };
+        let trino = trino(&table, "\"hive\".\"x\"", &local);
+        assert!(trino.contains("partition_projection_range = array['1', '31'], partition_projection_digits = 2"), "{trino}");
+        assert!(trino.contains("partition_projection_location_template = 'local:///ou-breakdowns/year=${year}"), "{trino}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::names::unknown;
 use super::{Options, broken};
-use crate::close::embedded;
+use crate::engine::embedded;
 use crate::failure::Failure;
 use crate::verify::{Place, sound};
 use apportion_core::allocate::{Inputs, To, Trace, trace};

@@ -13,6 +13,7 @@
 //! | a text that is no timestamp, or no JSON object | fails where the column is used |
 //! | a CSV line with more or fewer cells than the header | fails always |
 //! | a line type whose cost stands in a column that its file lacks | fails always |
+//! | a line id twice in a file, words for nothing, a plus in an exponent | [`notes`], a statement of its own |
 //! | required columns, legacy CUR, columns named twice | the gate, before anything runs, from footers and headers |
 //! | cut-off or corrupt files | the engine |
 //!
@@ -20,8 +21,10 @@
 //! a JSON number that is no whole one is written otherwise; of an amount's text nothing beyond the 20th decimal makes a line lossy.
 
 mod columns;
+mod notes;
 mod tags;
 
+pub use notes::{notes, read_notes};
 pub use tags::{read_tag_keys, tag_keys};
 
 use crate::query::{Area, EngineError, FailureClass, Lookup, Statement, Stored, Table};
