@@ -56,7 +56,9 @@ pub async fn close(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     let loaded = apportion_config::load(&options.config, options.period).map_err(Failure::bad_input)?;
     let template = template(options)?;
     if options.dry_run && !options.engine.is_embedded() {
-        return Err(Failure::bad_input("--dry-run freezes the bill in a temporary folder, which a cluster does not see: leave --engine out"));
+        return Err(Failure::bad_input(
+            "--dry-run freezes the bill in a temporary folder, which a cluster does not see: leave --engine out",
+        ));
     }
     let engine = options.engine.open(None)?;
     let first = close_currency(options, &loaded, &template, &engine, ("", ""), progress).await?;

@@ -2,8 +2,8 @@
 
 use crate::anomalies::day_of;
 use crate::close::bill_store;
-use crate::engine::embedded;
 use crate::daily_report;
+use crate::engine::embedded;
 use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};

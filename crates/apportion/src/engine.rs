@@ -66,19 +66,19 @@ impl EngineArguments {
 
     #[cfg(not(feature = "trino"))]
     fn trino(&self, _url: &str, _delivered_root: Option<String>) -> Result<Arc<EmbeddedEngine>, Failure> {
-        Err(Failure::bad_input("this apportion was built without Trino: build it with `cargo build -p apportion --features trino`"))
+        Err(Failure::bad_input(
+            "this apportion was built without Trino: build it with `cargo build -p apportion --features trino`",
+        ))
     }
 
     /// The cluster, with what it does on stderr, and stopped when the user interrupts.
     #[cfg(feature = "trino")]
-    pub fn trino(
-        &self,
-        url: &str,
-        delivered_root: Option<String>,
-    ) -> Result<Arc<apportion_engine_trino::TrinoEngine>, Failure> {
+    pub fn trino(&self, url: &str, delivered_root: Option<String>) -> Result<Arc<apportion_engine_trino::TrinoEngine>, Failure> {
         use apportion_engine_trino::{Settings, TrinoEngine};
         let (Some(catalog), Some(schema)) = (&self.catalog, &self.schema) else {
-            return Err(Failure::bad_input("--engine trino=URL needs --catalog NAME and --schema NAME, where `apportion schema` made the tables"));
+            return Err(Failure::bad_input(
+                "--engine trino=URL needs --catalog NAME and --schema NAME, where `apportion schema` made the tables",
+            ));
         };
         let get = |name: &str| std::env::var(name).ok();
         let settings = Settings::from_variables(url, catalog, schema, &get).map_err(Failure::bad_input)?;

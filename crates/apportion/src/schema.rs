@@ -41,9 +41,9 @@ pub async fn run(arguments: &SchemaArguments) -> Result<String, Failure> {
         return Ok(printed(dialect, &name, arguments.engine.catalog.as_deref(), &roots));
     }
     match &arguments.engine.engine {
-        EngineName::Embedded => {
-            Err(Failure::bad_input("the embedded engine has no tables: name a cluster with --engine trino=URL, or --print athena"))
-        }
+        EngineName::Embedded => Err(Failure::bad_input(
+            "the embedded engine has no tables: name a cluster with --engine trino=URL, or --print athena",
+        )),
         EngineName::Trino(url) => made(arguments, url, &roots).await,
     }
 }

@@ -74,7 +74,8 @@ impl TrinoEngine {
     pub async fn create_tables(&self, roots: &Roots, schema_location: Option<&str>) -> Result<Vec<String>, EngineError> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let schema = format!("{}.{}", quoted(&self.settings.catalog), quoted(&self.settings.schema));
-        let location = schema_location.map(|text| format!(" with (location = '{}')", text.replace('\'', "''"))).unwrap_or_default();
+        let location =
+            schema_location.map(|text| format!(" with (location = '{}')", text.replace('\'', "''"))).unwrap_or_default();
         self.execute(&format!("create schema if not exists {schema}{location}")).await?;
         let mut names = Vec::new();
         for table in tables::definitions() {

@@ -20,9 +20,11 @@ pub(crate) fn classify(error: &QueryError) -> Wrong {
     let class = match error.error_name.as_str() {
         "USER_CANCELED" | "ADMINISTRATIVELY_KILLED" => FailureClass::Stopped,
         // Files that are not what the table says, cut off or corrupt.
-        "HIVE_BAD_DATA" | "HIVE_CURSOR_ERROR" | "HIVE_INVALID_METADATA" | "HIVE_FILE_MISSING_COLUMN_NAMES" | "HIVE_FILE_NOT_FOUND" => {
-            FailureClass::Bill
-        }
+        "HIVE_BAD_DATA"
+        | "HIVE_CURSOR_ERROR"
+        | "HIVE_INVALID_METADATA"
+        | "HIVE_FILE_MISSING_COLUMN_NAMES"
+        | "HIVE_FILE_NOT_FOUND" => FailureClass::Bill,
         "QUERY_QUEUE_FULL" | "CLUSTER_OUT_OF_MEMORY" | "NO_NODES_AVAILABLE" | "SERVER_STARTING_UP" | "SERVER_SHUTTING_DOWN" => {
             FailureClass::Throttled
         }
@@ -45,7 +47,9 @@ pub(crate) fn classify_request(error: &Error, url: &str) -> Wrong {
         Error::Forbidden { message } => (FailureClass::Statement, format!("Trino forbids it: {message}")),
         Error::HttpNotOk(code, _) if matches!(code.as_u16(), 401 | 403) => (
             FailureClass::Statement,
-            format!("Trino at {url} does not let this user in ({code}): see APPORTION_TRINO_USER, APPORTION_TRINO_PASSWORD and APPORTION_TRINO_TOKEN"),
+            format!(
+                "Trino at {url} does not let this user in ({code}): see APPORTION_TRINO_USER, APPORTION_TRINO_PASSWORD and APPORTION_TRINO_TOKEN"
+            ),
         ),
         Error::HttpNotOk(code, _) if matches!(code.as_u16(), 429 | 502..=504) => {
             (FailureClass::Throttled, format!("Trino at {url} is busy or not ready ({code})"))

@@ -37,7 +37,8 @@ impl Work {
 
     /// Per cent of the splits known so far; their number grows while Trino finds files.
     pub fn per_cent(&self) -> Option<u8> {
-        (self.splits > 0).then(|| u8::try_from(u64::from(self.splits_done) * 100 / u64::from(self.splits)).unwrap_or(100).min(100))
+        (self.splits > 0)
+            .then(|| u8::try_from(u64::from(self.splits_done) * 100 / u64::from(self.splits)).unwrap_or(100).min(100))
     }
 }
 
@@ -89,7 +90,10 @@ pub(crate) async fn follow(client: &Client, url: &str, first: Page, seen: impl F
                 }
             }
             Some(QueryResultData::Spooled(_)) => {
-                return Err((FailureClass::Internal, format!("Trino at {url} gives results by way of spooled segments, which nobody asked for")));
+                return Err((
+                    FailureClass::Internal,
+                    format!("Trino at {url} gives results by way of spooled segments, which nobody asked for"),
+                ));
             }
         }
         let Some(next) = page.next_uri.take() else {

@@ -198,7 +198,10 @@ mod tests {
         assert_eq!(of(&[]), Ok(Credentials::None));
         assert_eq!(of(&[("APPORTION_TRINO_PASSWORD", "p")]), Ok(Credentials::Password("p".to_owned())));
         assert_eq!(of(&[("APPORTION_TRINO_TOKEN_FILE", path)]), Ok(Credentials::Token("from a file".to_owned())));
-        assert_eq!(of(&[("APPORTION_TRINO_TOKEN", ""), ("APPORTION_TRINO_PASSWORD", "p")]), Ok(Credentials::Password("p".to_owned())));
+        assert_eq!(
+            of(&[("APPORTION_TRINO_TOKEN", ""), ("APPORTION_TRINO_PASSWORD", "p")]),
+            Ok(Credentials::Password("p".to_owned()))
+        );
         assert!(of(&[("APPORTION_TRINO_TOKEN", "t"), ("APPORTION_TRINO_TOKEN_FILE", path)]).is_err());
         assert!(of(&[("APPORTION_TRINO_TOKEN", "t"), ("APPORTION_TRINO_PASSWORD", "p")]).is_err());
         assert!(of(&[("APPORTION_TRINO_PASSWORD_FILE", "/nowhere")]).unwrap_err().to_string().contains("/nowhere"));

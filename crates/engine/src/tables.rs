@@ -402,7 +402,11 @@ mod tests {
                 let name = bill_table(Area::Frozen, format, content);
                 let table = definitions().into_iter().find(|table| table.name == name).unwrap();
                 for column in format.columns() {
-                    assert!(table.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(column.name)), "{name}: {}", column.name);
+                    assert!(
+                        table.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(column.name)),
+                        "{name}: {}",
+                        column.name
+                    );
                 }
             }
         }
@@ -413,7 +417,10 @@ mod tests {
         let table = definitions().into_iter().find(|table| table.name == "ou_breakdown").unwrap();
         let athena = athena(&table, "apportion", &roots());
         assert!(athena.contains("'projection.month.digits' = '2'") && athena.contains("location 's3://WORK/'"), "{athena}");
-        assert!(athena.contains("'storage.location.template' = 's3://WORK/ou-breakdowns/year=${year}/month=${month}/day=${day}/'"), "{athena}");
+        assert!(
+            athena.contains("'storage.location.template' = 's3://WORK/ou-breakdowns/year=${year}/month=${month}/day=${day}/'"),
+            "{athena}"
+        );
         let local = Roots { work: "local:///".to_owned(), ..roots() };
         let trino = trino(&table, "\"hive\".\"x\"", &local);
         assert!(trino.contains("partition_projection_range = array['1', '31'], partition_projection_digits = 2"), "{trino}");

@@ -39,12 +39,15 @@ async fn a_close_by_trino_is_the_close() {
     assert!(made.stdout.contains("cur2\n"), "{}", made.stdout);
     close(&world, &embedded, &[]).expect(0);
     close(&world, &by_trino, &cluster).expect(0);
-    let (mut wanted, mut got) =
-        (tree(&close_folder(&embedded, "2026-09")), tree(&close_folder(&by_trino, "2026-09")));
+    let (mut wanted, mut got) = (tree(&close_folder(&embedded, "2026-09")), tree(&close_folder(&by_trino, "2026-09")));
     // Signatures differ from one to the next by design.
     assert!(wanted.remove("CHECKPOINT.sig").is_some() && got.remove("CHECKPOINT.sig").is_some());
     assert_eq!(wanted, got);
-    println!("closes: {} files of a close alike, id {}", wanted.len(), close_folder(&embedded, "2026-09").file_name().unwrap().display());
+    println!(
+        "closes: {} files of a close alike, id {}",
+        wanted.len(),
+        close_folder(&embedded, "2026-09").file_name().unwrap().display()
+    );
     // `verify` makes the month again with the embedded engine.
     apportion(world.folder.path(), &["verify", &text(&close_folder(&by_trino, "2026-09"))]).expect(0);
     // What a cluster cannot do is said before anything is written.

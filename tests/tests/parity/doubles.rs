@@ -52,8 +52,7 @@ async fn a_million_doubles_become_the_same_decimals() {
     let placed = world.place_bytes("doubles.parquet", &doubles(&values)).await.unwrap();
     let sql = "select SubAccountId as n, cast(BilledCost as decimal(38, 12)) as d, \
         case when cast(BilledCost as decimal(38, 20)) <> cast(BilledCost as decimal(38, 12)) then 'lossy' else 'exact' end as e from bill";
-    let statement =
-        Statement { name: "doubles".to_owned(), sql: sql.to_owned(), tables: placed.tables.clone(), lookups: vec![] };
+    let statement = Statement { name: "doubles".to_owned(), sql: sql.to_owned(), tables: placed.tables.clone(), lookups: vec![] };
     let mut of_each: Vec<Vec<(i128, bool)>> = Vec::new();
     for contender in world.contenders() {
         let mut found = vec![(0, false); values.len()];
@@ -100,7 +99,8 @@ async fn doubles_beyond_a_bill_are_cast_alike_too() {
     for index in 0..10_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let magnitude = 15 + (state >> 60) as i32 % 10;
-        let value = ((state >> 11) as f64 / (1u64 << 53) as f64) * 10f64.powi(magnitude) * if state & 1 == 0 { 1.0 } else { -1.0 };
+        let value =
+            ((state >> 11) as f64 / (1u64 << 53) as f64) * 10f64.powi(magnitude) * if state & 1 == 0 { 1.0 } else { -1.0 };
         write!(sql, "{}({index}, {value:e})", if index == 0 { "" } else { ", " }).unwrap();
     }
     sql.push_str(") as t (n, x)");

@@ -53,8 +53,7 @@ fn every_statement(table: &Table, taxonomy: &Taxonomy, lookups: &[Lookup]) -> Ve
     }
     for view in views::VIEWS {
         let sql = view.render(taxonomy, table.format, Family::Unblended).unwrap();
-        let statement =
-            Statement { name: view.name.to_owned(), sql, tables: vec![table.clone()], lookups: lookups.to_vec() };
+        let statement = Statement { name: view.name.to_owned(), sql, tables: vec![table.clone()], lookups: lookups.to_vec() };
         asked.push(Asked { statement, ordered: true });
     }
     asked
@@ -111,14 +110,22 @@ async fn compare(bill: &str, contenders: &[Contender], asked: &Asked, counts: &m
                 ));
             }
             (wanted, got) => {
-                let shown = |answer: &Answer| answer.as_ref().map(|(_, rows, _)| rows.len()).map_err(|error| format!("{:?}: {error}", error.class()));
+                let shown = |answer: &Answer| {
+                    answer.as_ref().map(|(_, rows, _)| rows.len()).map_err(|error| format!("{:?}: {error}", error.class()))
+                };
                 differences.push(format!("{bill}, {name}: {} {:?}, {} {:?}", first.name, shown(wanted), other.name, shown(got)));
             }
         }
     }
 }
 
-async fn compare_tag_keys(bill: &str, contenders: &[Contender], table: &Table, counts: &mut Counts, differences: &mut Vec<String>) {
+async fn compare_tag_keys(
+    bill: &str,
+    contenders: &[Contender],
+    table: &Table,
+    counts: &mut Counts,
+    differences: &mut Vec<String>,
+) {
     let (first, others) = contenders.split_first().unwrap();
     let wanted = first.engine.tag_keys(table).await;
     counts.statements += 1;
@@ -147,11 +154,8 @@ async fn lookups(contender: &Contender, table: &Table, taxonomy: &Taxonomy) -> V
     }
     let rows = accounts.into_iter().enumerate().filter(|(index, _)| index % 3 != 2);
     let rows = rows.map(|(index, account)| vec![account, format!("Root/O'Hare \"{}\", ü", index % 2)]).collect();
-    let mapping = Lookup {
-        name: "account_ou_mapping".to_owned(),
-        columns: vec!["AccountId".to_owned(), "OUPath".to_owned()],
-        rows,
-    };
+    let mapping =
+        Lookup { name: "account_ou_mapping".to_owned(), columns: vec!["AccountId".to_owned(), "OUPath".to_owned()], rows };
     vec![mapping, views::owner_spelling(taxonomy)]
 }
 
@@ -219,7 +223,9 @@ async fn bad_bills_fail_alike() {
     let (mut counts, mut differences) = (Counts::default(), Vec::new());
     for (name, bytes) in bills::bad(&world) {
         let placed = world.place_bytes(name, &bytes).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        for asked in every_statement(&placed.tables[0], &taxonomy, &[]).into_iter().filter(|asked| asked.statement.name == "rollup") {
+        for asked in
+            every_statement(&placed.tables[0], &taxonomy, &[]).into_iter().filter(|asked| asked.statement.name == "rollup")
+        {
             compare(name, &contenders, &asked, &mut counts, &mut differences).await;
         }
     }

@@ -32,7 +32,8 @@ fn message(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
             break;
         }
     }
-    let length = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length =
+        head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
@@ -121,7 +122,9 @@ async fn a_trino_that_is_gone_or_busy_is_named() {
         let engine = world.trino_at(&address, "glue");
         let id = engine.start(&statement, &world::token()).await.unwrap();
         match engine.poll(&id).await.unwrap() {
-            Poll::Failed { class: found, message } => assert!(found == class && message.contains(&address), "{fault:?}: {message}"),
+            Poll::Failed { class: found, message } => {
+                assert!(found == class && message.contains(&address), "{fault:?}: {message}")
+            }
             other => panic!("{fault:?}: {other:?}"),
         }
     }

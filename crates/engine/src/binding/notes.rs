@@ -75,7 +75,8 @@ fn select(
         true => "0".to_owned(),
         false => format!("sum({})", conditions.join(" + ")),
     };
-    let plus = cells(Some(ColumnType::Double)).iter().map(|cell| format!("case when {cell} like '%+%' then 1 else 0 end")).collect();
+    let plus =
+        cells(Some(ColumnType::Double)).iter().map(|cell| format!("case when {cell} like '%+%' then 1 else 0 end")).collect();
     let nothing = cells(None).iter().map(|cell| format!("case when {cell} in ('null', 'NULL') then 1 else 0 end")).collect();
     // Ids count by a fingerprint, so that those of a large file fit in memory.
     let repeats = line_id.and_then(cell).map(|id| {
@@ -143,7 +144,13 @@ mod tests {
         assert_eq!(rollup, ["BillingAccountName", "ChargeDescription", "ChargePeriodStart", "RegionId", "ResourceId"]);
         assert!(!names(catalogue::DAILY, BillFormat::Focus12).contains(&"ChargePeriodStart"));
         let cur = names(catalogue::ROLLUP, BillFormat::Cur2);
-        for name in ["identity_line_item_id", "line_item_usage_start_date", "line_item_resource_id", "product_region_code", "resource_tags"] {
+        for name in [
+            "identity_line_item_id",
+            "line_item_usage_start_date",
+            "line_item_resource_id",
+            "product_region_code",
+            "resource_tags",
+        ] {
             assert!(cur.contains(&name), "{name}");
         }
         assert!(!cur.contains(&"tags") && !cur.contains(&"line_item_line_item_description"));
