@@ -4,7 +4,8 @@ use crate::pause::Pauses;
 use crate::{cost, failure, result};
 use apportion_core::hygiene::TagKeys;
 use apportion_core::money::Money;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement, Table, binding};
+use apportion_engine::binding::{self, Binding};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement, Table};
 use async_trait::async_trait;
 use aws_sdk_athena::error::SdkError;
 use aws_sdk_athena::operation::start_query_execution::StartQueryExecutionError;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub workgroup: String,
     /// The database with the tables of `sql/schema`.
     pub database: String,
+    /// The place of the delivered bill, `s3://bucket/prefix/`: without it only frozen bills are read.
+    pub delivered_root: Option<String>,
     /// Where results go, `s3://bucket/prefix/`; `None` where the workgroup says it.
     pub output: Option<String>,
     /// A query that runs longer is stopped.
@@ -38,6 +41,7 @@ impl Settings {
         Settings {
             workgroup: workgroup.into(),
             database: database.into(),
+            delivered_root: None,
             output: None,
             timeout: Duration::from_secs(30 * 60),
             patience: Duration::ZERO,
@@ -68,16 +72,9 @@ impl AthenaEngine {
 
     /// Starts SQL as it stands, without binding.
     async fn submit(&self, name: &str, sql: &str, token: &str) -> Result<ExecutionId, EngineError> {
-        let refused = |what: String| EngineError::Failed { class: FailureClass::Statement, message: what };
         if !TOKEN.contains(&token.len()) {
-            return Err(refused(format!("the token `{token}` has {} characters: Athena takes 32 to 128", token.len())));
-        }
-        if sql.len() > LONGEST_QUERY {
-            let message = format!(
-                "the statement {name} has {} bytes and Athena takes {LONGEST_QUERY}: shorten the alias lists of the taxonomy",
-                sql.len()
-            );
-            return Err(refused(message));
+            let message = format!("the token `{token}` has {} characters: Athena takes 32 to 128", token.len());
+            return Err(EngineError::Failed { class: FailureClass::Statement, message });
         }
         let context = QueryExecutionContext::builder().database(&self.settings.database).build();
         let place = ResultConfiguration::builder().set_output_location(self.settings.output.clone()).build();
@@ -184,10 +181,22 @@ fn unknown_or<E: aws_sdk_athena::error::ProvideErrorMetadata>(
     }
 }
 
+/// A token of one query only.
+fn random_token() -> Result<String, EngineError> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| EngineError::Failed {
+        class: FailureClass::Internal,
+        message: format!("no randomness for a token: {error}"),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 #[async_trait]
 impl QueryEngine for AthenaEngine {
     async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
-        let sql = binding::bind(statement, &self.settings.database);
+        let names = [self.settings.database.as_str()];
+        let binding = Binding::new(&names, self.settings.delivered_root.clone(), LONGEST_QUERY);
+        let sql = binding::bind(statement, &binding)?;
         self.submit(&statement.name, &sql, token).await
     }
 
@@ -221,8 +230,16 @@ impl QueryEngine for AthenaEngine {
     }
 
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
-        let _ = bill;
-        todo!()
+        let statement = binding::tag_keys(bill);
+        let id = self.start(&statement, &random_token()?).await?;
+        for number in 0.. {
+            match self.poll(&id).await? {
+                Poll::Running { .. } => Pauses::of_polls().pause(number).await,
+                Poll::Succeeded { .. } => break,
+                Poll::Failed { class, message } => return Err(EngineError::Failed { class, message }),
+            }
+        }
+        binding::read_tag_keys(self.rows(&id).await?, bill.format).await
     }
 
     fn cost(&self, bytes_read: u64) -> Option<Money> {

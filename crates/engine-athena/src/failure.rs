@@ -1,5 +1,6 @@
 //! Whose fault it is when Athena, or S3, refuses or fails.
 
+use apportion_engine::binding::bill_error;
 use apportion_engine::{EngineError, FailureClass};
 use aws_sdk_athena::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_athena::operation::RequestId;
@@ -69,6 +70,9 @@ pub(crate) fn of_execution(cancelled: bool, status: Option<&QueryExecutionStatus
     let error = status.and_then(QueryExecutionStatus::athena_error);
     let reason = status.and_then(QueryExecutionStatus::state_change_reason);
     let reason = reason.or_else(|| error.and_then(|error| error.error_message())).unwrap_or("Athena gives no reason").to_owned();
+    if let Some(sentence) = bill_error(&reason) {
+        return (FailureClass::Bill, sentence);
+    }
     // 1 is the system, 2 the user, 3 something else (`AthenaError` of the API reference).
     let system = error.is_some_and(|error| error.error_category() == Some(1) || error.retryable());
     let class = if reason.contains(BYTES_LIMIT) {
@@ -111,6 +115,10 @@ mod tests {
         assert_eq!(class(false, 2, false, "HIVE_BAD_DATA: Malformed Parquet file"), FailureClass::Bill);
         assert_eq!(class(false, 1, true, "Query exhausted resources at this scale factor"), FailureClass::Internal);
         assert_eq!(class(false, 3, true, "GENERIC_INTERNAL_ERROR: Please reduce your request rate"), FailureClass::Throttled);
+        assert_eq!(
+            class(false, 2, false, "INVALID_CAST_ARGUMENT: Cannot cast 'apportion-bill: s3://b/x.csv: wrong' to BIGINT"),
+            FailureClass::Bill
+        );
         assert_eq!(of_execution(false, None), (FailureClass::Statement, "Athena gives no reason".to_owned()));
     }
 }
