@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime};
 
 /// Longest query text that Athena takes, in bytes.
 const LONGEST_QUERY: usize = 262_144;
+/// What the token of the query for notes ends in.
+const NOTES: &str = "-notes";
 /// Lengths of a token that Athena takes.
 const TOKEN: std::ops::RangeInclusive<usize> = 32..=128;
 /// What Athena says of a token that another query had; the code is newer than the sentence.
@@ -64,6 +66,46 @@ enum Outcome {
     Failed { class: FailureClass, message: String },
 }
 
+/// A statement is one query, or two where the bill may have something to note: `main` or `main+notes`.
+struct Pair {
+    main: ExecutionId,
+    notes: Option<ExecutionId>,
+}
+
+impl Pair {
+    fn of(id: &ExecutionId) -> Pair {
+        match id.0.split_once('+') {
+            Some((main, notes)) => Pair { main: ExecutionId(main.to_owned()), notes: Some(ExecutionId(notes.to_owned())) },
+            None => Pair { main: id.clone(), notes: None },
+        }
+    }
+
+    fn id(self) -> ExecutionId {
+        match self.notes {
+            Some(notes) => ExecutionId(format!("{}+{notes}", self.main)),
+            None => self.main,
+        }
+    }
+
+    fn executions(&self) -> impl Iterator<Item = &ExecutionId> {
+        std::iter::once(&self.main).chain(&self.notes)
+    }
+}
+
+/// What queries scanned, each charged for by itself.
+#[derive(Default)]
+struct Scanned {
+    bytes: u64,
+    cost: Money,
+}
+
+impl Scanned {
+    fn add(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.cost += cost(bytes);
+    }
+}
+
 impl AthenaEngine {
     /// The clients bring region, credentials, time limits and retries.
     pub fn new(athena: aws_sdk_athena::Client, s3: aws_sdk_s3::Client, settings: Settings) -> AthenaEngine {
@@ -106,7 +148,7 @@ impl AthenaEngine {
                 if !self.too_long(&execution) {
                     return Ok(Outcome::Running);
                 }
-                self.stop(id).await?;
+                self.stop_one(id).await?;
                 let minutes = self.settings.timeout.as_secs_f64() / 60.0;
                 let message = format!("the statement ran longer than {minutes:.1} minutes and was stopped: allow it more time");
                 Ok(Outcome::Failed { class: FailureClass::CutOff, message })
@@ -127,6 +169,20 @@ impl AthenaEngine {
                 class: FailureClass::Internal,
                 message: format!("Athena says that execution {id} is {other:?}, which is no state that is known"),
             }),
+        }
+    }
+
+    async fn stop_one(&self, id: &ExecutionId) -> Result<(), EngineError> {
+        let answer = self.athena.stop_query_execution().query_execution_id(&id.0).send().await;
+        answer.map(|_| ()).map_err(|error| unknown_or("stop the execution", id, failure::of_call, &error))
+    }
+
+    /// The result of one execution that succeeded.
+    async fn result(&self, id: &ExecutionId) -> Result<RowStream, EngineError> {
+        match self.outcome(id).await? {
+            Outcome::Running => Err(EngineError::NotFinished(id.0.clone())),
+            Outcome::Failed { class, message } => Err(EngineError::Failed { class, message }),
+            Outcome::Succeeded { location, .. } => result::open(&self.s3, &location, self.output_rows(id).await?).await,
         }
     }
 
@@ -196,37 +252,48 @@ impl QueryEngine for AthenaEngine {
     async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
         let names = [self.settings.database.as_str()];
         let binding = Binding::new(&names, self.settings.delivered_root.clone(), LONGEST_QUERY);
-        let sql = binding::bind(statement, &binding)?;
-        self.submit(&statement.name, &sql, token).await
+        let (sql, notes) = (binding::bind(statement, &binding)?, binding::notes(statement, &binding)?);
+        let main = self.submit(&statement.name, &sql, token).await?;
+        let notes = match notes {
+            None => None,
+            Some(sql) => Some(self.submit(&format!("{}-notes", statement.name), &sql, &format!("{token}{NOTES}")).await?),
+        };
+        Ok(Pair { main, notes }.id())
     }
 
-    /// Waits for the end as long as `Settings::patience` allows, asking less and less often.
+    /// Waits for the end of both queries as long as `Settings::patience` allows, asking less and less often.
     async fn poll(&self, id: &ExecutionId) -> Result<Poll, EngineError> {
         let begun = tokio::time::Instant::now();
-        for number in 0.. {
-            match self.outcome(id).await? {
-                Outcome::Running if begun.elapsed() < self.settings.patience => Pauses::of_polls().pause(number).await,
-                Outcome::Running => break,
-                Outcome::Succeeded { bytes_scanned, .. } => {
-                    return Ok(Poll::Succeeded { bytes_read: bytes_scanned, rows_read: 0, warnings: Vec::new() });
+        let pair = Pair::of(id);
+        let mut total = Scanned::default();
+        for one in pair.executions() {
+            let mut number = 0;
+            loop {
+                match self.outcome(one).await? {
+                    Outcome::Running if begun.elapsed() < self.settings.patience => Pauses::of_polls().pause(number).await,
+                    Outcome::Running => return Ok(Poll::Running { progress: None }),
+                    Outcome::Succeeded { bytes_scanned, .. } => break total.add(bytes_scanned),
+                    Outcome::Failed { class, message } => return Ok(Poll::Failed { class, message }),
                 }
-                Outcome::Failed { class, message } => return Ok(Poll::Failed { class, message }),
+                number += 1;
             }
         }
-        Ok(Poll::Running { progress: None })
+        let warnings = match &pair.notes {
+            None => Vec::new(),
+            Some(notes) => binding::read_notes(self.result(notes).await?).await?,
+        };
+        Ok(Poll::Succeeded { bytes_read: total.bytes, rows_read: 0, cost: Some(total.cost), warnings })
     }
 
     async fn stop(&self, id: &ExecutionId) -> Result<(), EngineError> {
-        let answer = self.athena.stop_query_execution().query_execution_id(&id.0).send().await;
-        answer.map(|_| ()).map_err(|error| unknown_or("stop the execution", id, failure::of_call, &error))
+        for one in Pair::of(id).executions() {
+            self.stop_one(one).await?;
+        }
+        Ok(())
     }
 
     async fn rows(&self, id: &ExecutionId) -> Result<RowStream, EngineError> {
-        match self.outcome(id).await? {
-            Outcome::Running => Err(EngineError::NotFinished(id.0.clone())),
-            Outcome::Failed { class, message } => Err(EngineError::Failed { class, message }),
-            Outcome::Succeeded { location, .. } => result::open(&self.s3, &location, self.output_rows(id).await?).await,
-        }
+        self.result(&Pair::of(id).main).await
     }
 
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
@@ -240,9 +307,5 @@ impl QueryEngine for AthenaEngine {
             }
         }
         binding::read_tag_keys(self.rows(&id).await?, bill.format).await
-    }
-
-    fn cost(&self, bytes_read: u64) -> Option<Money> {
-        Some(cost(bytes_read))
     }
 }

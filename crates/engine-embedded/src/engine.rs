@@ -226,6 +226,7 @@ async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), 
     let poll = Poll::Succeeded {
         bytes_read: counters.bytes.load(Ordering::Relaxed),
         rows_read: counters.rows.load(Ordering::Relaxed),
+        cost: None,
         warnings,
     };
     Ok((poll, Spool { schema, batches }))

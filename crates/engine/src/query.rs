@@ -143,6 +143,8 @@ pub enum Poll {
     Succeeded {
         bytes_read: u64,
         rows_read: u64,
+        /// What whoever runs the engine asks for it, in US dollars; `None` where nobody charges by the query.
+        cost: Option<Money>,
         /// What a person should know about the bill, such as numbers with a `+` in the exponent. Sorted.
         warnings: Vec<String>,
     },
@@ -214,10 +216,6 @@ pub trait QueryEngine: Send + Sync {
     /// Every tag key of a bill with its values and the money on them, by the export's own columns. Listing keys takes `unnest` of a map,
     /// which the shared subset of SQL lacks, so each engine does it in its own way.
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError>;
-    /// What whoever runs the engine asks for a statement that read so many bytes, in US dollars; `None` where nobody charges by the byte.
-    fn cost(&self, _bytes_read: u64) -> Option<Money> {
-        None
-    }
 }
 
 /// Starts a statement, waits for it by polling every `poll_seconds`, and opens its result; a failed one is an error here.

@@ -1,6 +1,7 @@
 //! The embedded engine beneath the front: tables of `sql/schema` are found as the files below their folders, in S3 or on this machine.
 
 use super::backend::Answer;
+use super::notes::notes;
 use super::output::Output;
 use crate::failure::Failure;
 use apportion_engine::binding::tag_keys;
@@ -12,10 +13,12 @@ use apportion_output::{columns_of, sha256_hex};
 use aws_sdk_s3::error::DisplayErrorContext;
 use futures::StreamExt;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// How the statement of `binding::notes` begins.
+const NOTES: &str = "select \"$path\" as bill_file, ";
 /// Names of tables over the bill's own store begin so.
 const DELIVERED: &str = "delivered_";
 
@@ -74,6 +77,9 @@ impl Embedded {
             && is_tag_keys(sql, bill)
         {
             return self.tag_keys(bill, &scanned).await;
+        }
+        if sql.starts_with(NOTES) {
+            return notes(&self.engine, sql, bills, &scanned).await;
         }
         let statement = Statement { name: "query".to_owned(), sql: resolved.sql, tables: bills, lookups: Vec::new() };
         let (types, rows) = self.engine.typed_stream(&statement, scanned).await?;
@@ -136,9 +142,13 @@ impl Embedded {
 
     /// A copy of an object, made once for each of its versions.
     async fn fetch(&self, bucket: &str, key: &str, entity: &str) -> Result<PathBuf, String> {
-        let name = Path::new(key).file_name().and_then(|name| name.to_str()).unwrap_or("object");
-        let folder = self.cache.path().join(sha256_hex(format!("{bucket}\n{key}\n{entity}").as_bytes()));
-        let path = folder.join(name);
+        if Path::new(key).components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(format!("`{key}` is no key that this machine can keep a copy of"));
+        }
+        // The key stands in the path, so that a message about the copy names the object.
+        let version = self.cache.path().join(sha256_hex(format!("{bucket}\n{entity}").as_bytes()));
+        let path = version.join(key);
+        let folder = path.parent().unwrap_or(&version).to_owned();
         if path.exists() {
             return Ok(path);
         }

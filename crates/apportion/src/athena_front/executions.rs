@@ -156,8 +156,7 @@ impl Front {
     }
 
     async fn query(&self, id: &str, start: &Start, output: &Output, scanned: &Arc<AtomicU64>) -> Result<Spool, EngineError> {
-        let database = start.query_execution_context.as_ref().and_then(|context| context.database.as_deref());
-        let answer = self.backend.query(&start.query_string, database, Arc::clone(scanned)).await?;
+        let answer = self.backend.query(&start.query_string, Arc::clone(scanned)).await?;
         let spool = spool::write(self.spool.path().join(format!("{id}.csv")), answer.types, answer.rows).await?;
         if self.settings.bytes_cutoff.is_some_and(|cutoff| scanned.load(Ordering::Relaxed) > cutoff) {
             return Err(cut_off());

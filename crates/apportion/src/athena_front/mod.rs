@@ -4,13 +4,17 @@
 //! the AWS command line or boto3 cannot tell; what it does not serve, it refuses by name.
 
 mod backend;
+#[cfg(feature = "trino")]
+mod cluster;
 mod embedded;
 mod executions;
+mod notes;
 mod output;
 mod protocol;
 mod server;
 mod spool;
 
+use crate::engine::EngineName;
 use crate::failure::Failure;
 use clap::Args;
 use executions::{Front, Settings};
@@ -25,7 +29,13 @@ pub struct FrontArguments {
     port: u16,
     /// What runs the queries: embedded, or trino=URL.
     #[arg(long, value_name = "ENGINE", default_value = "embedded")]
-    engine: String,
+    engine: EngineName,
+    /// The catalog that stands for Athena's (Trino).
+    #[arg(long, value_name = "NAME", default_value = "hive")]
+    catalog: String,
+    /// The schema of tables that a query names without database (Trino).
+    #[arg(long, value_name = "NAME", default_value = "apportion")]
+    schema: String,
     /// The store of frozen bills, below inputs/, that the tables are over: a folder or s3://bucket/prefix (embedded engine).
     #[arg(long, value_name = "PLACE")]
     work: Option<String>,
@@ -49,8 +59,7 @@ pub struct FrontArguments {
 /// Serves until the process is ended.
 pub async fn run(arguments: FrontArguments) -> Result<u8, Failure> {
     let s3 = aws_sdk_s3::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
-    let places = [arguments.work.as_deref(), arguments.bill.as_deref()];
-    let backend = backend::Backend::of(&arguments.engine, places, &s3)?;
+    let backend = backend::Backend::of(&arguments, &s3)?;
     let settings = Settings {
         workgroup: arguments.workgroup,
         results: arguments.results,
