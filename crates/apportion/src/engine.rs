@@ -89,7 +89,9 @@ impl EngineArguments {
 
     #[cfg(not(feature = "aws"))]
     async fn athena(&self, _delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
-        Err(Failure::bad_input("this apportion was built without Athena: build it with `cargo build -p apportion --features aws`"))
+        Err(Failure::bad_input(
+            "this apportion was built without Athena: build it with `cargo build -p apportion --features aws`",
+        ))
     }
 
     /// Athena, with region, credentials and endpoints from the environment.
@@ -104,8 +106,7 @@ impl EngineArguments {
         let database = named(&self.database, "APPORTION_DATABASE", "apportion");
         // The state machine sleeps fifteen seconds between polls, which most queries do not take.
         let patience = std::time::Duration::from_secs(60);
-        let settings =
-            Settings { delivered_root, output: self.results.clone(), patience, ..Settings::new(workgroup, database) };
+        let settings = Settings { delivered_root, output: self.results.clone(), patience, ..Settings::new(workgroup, database) };
         let configuration = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
         let (athena, s3) = (aws_sdk_athena::Client::new(&configuration), aws_sdk_s3::Client::new(&configuration));
         Ok(Arc::new(AthenaEngine::new(athena, s3, settings)))

@@ -189,7 +189,10 @@ mod tests {
 
     #[test]
     fn one_column_of_nulls_is_empty_lines() {
-        assert_eq!(parse(b"\"a\"\n\n\"\"\n\n", 3), Ok(vec![cells(&[Some("a")]), cells(&[None]), cells(&[Some("")]), cells(&[None])]));
+        assert_eq!(
+            parse(b"\"a\"\n\n\"\"\n\n", 3),
+            Ok(vec![cells(&[Some("a")]), cells(&[None]), cells(&[Some("")]), cells(&[None])])
+        );
     }
 
     #[test]
@@ -213,7 +216,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let rows = [cells(&[Some("a\"b"), None, Some("")]), cells(&[Some("\"\""), Some(",\n"), None]), cells(&[None, None, None])];
+        let rows =
+            [cells(&[Some("a\"b"), None, Some("")]), cells(&[Some("\"\""), Some(",\n"), None]), cells(&[None, None, None])];
         let mut text = String::new();
         for row in &rows {
             write_row(row.iter().map(Option::as_deref), &mut text);

@@ -18,8 +18,14 @@ const THROTTLED: [&str; 7] = [
     "LimitExceededException",
 ];
 /// Codes of a service that failed, also with a status that does not say so.
-const INTERNAL: [&str; 6] =
-    ["InternalServerException", "InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout", "RequestTimeoutException"];
+const INTERNAL: [&str; 6] = [
+    "InternalServerException",
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "RequestTimeoutException",
+];
 
 /// What Athena gives as the reason when the workgroup's limit of bytes scanned ends a query.
 pub const BYTES_LIMIT: &str = "Bytes scanned limit was exceeded";

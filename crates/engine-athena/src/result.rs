@@ -75,7 +75,13 @@ impl Object {
         }
         Pauses::of_calls().pause(self.resumes).await;
         self.resumes += 1;
-        tracing::warn!(location = self.location, read = self.read, length = self.length, broken, "the result broke off; reading on");
+        tracing::warn!(
+            location = self.location,
+            read = self.read,
+            length = self.length,
+            broken,
+            "the result broke off; reading on"
+        );
         if self.read < self.length {
             self.body = get(&self.s3, &self.location, Some((self.read, &self.entity))).await?.body;
         }

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::parser::{Parser, ParserOptions};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -40,13 +40,17 @@ pub struct Resolved {
 ///
 /// An error is a sentence: text that is no SQL, or a table whose folders are not named.
 pub fn resolve(sql: &str, is_table: &dyn Fn(&str) -> bool) -> Result<Resolved, String> {
-    let mut statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| error.to_string())?;
+    // Literals stay as they are written: printed again, they would change otherwise where a quote stands beside another or a backslash.
+    let options = ParserOptions::new().with_unescape(false);
+    let parser = Parser::new(&GenericDialect {}).with_options(options).try_with_sql(sql);
+    let statements = parser.and_then(|mut parser| parser.parse_statements());
+    let mut statements = statements.map_err(|error| error.to_string())?;
     let (Some(Statement::Query(mut query)), None) = (statements.pop(), statements.pop()) else {
         return Err("one query is served at a time, and nothing that is no query".to_owned());
     };
     let mut reads = table_expressions(&mut query, is_table);
     let mut direct = Direct { is_table, reads: Vec::new() };
-    let _ = query.visit(&mut direct);
+    let _ = VisitMut::visit(query.as_mut(), &mut direct);
     reads.extend(direct.reads);
     if let Some(read) = reads.iter().find(|read| read.locations.is_empty()) {
         let tables: Vec<&str> = read.tables.iter().map(String::as_str).collect();
@@ -64,7 +68,7 @@ fn table_expressions(query: &mut Query, is_table: &dyn Fn(&str) -> bool) -> Vec<
     let mut reads = Vec::new();
     with.cte_tables.retain(|expression| {
         let mut found = Found { is_table, read: Read { name: expression.alias.name.value.clone(), ..Read::default() } };
-        let _ = expression.query.visit(&mut found);
+        let _ = Visit::visit(expression.query.as_ref(), &mut found);
         let is_ours = !found.read.tables.is_empty();
         if is_ours {
             reads.push(found.read);
@@ -84,15 +88,15 @@ fn table_name(name: &ObjectName, is_table: &dyn Fn(&str) -> bool) -> Option<Stri
 }
 
 /// Values that a condition allows a column, if it is one of `column = 'text'` and `column in ('text', …)`.
-fn allowed<'a>(condition: &'a Expr, column: &str) -> Option<Vec<&'a str>> {
+fn allowed(condition: &Expr, column: &str) -> Option<Vec<String>> {
     let is_column = |expression: &Expr| match expression {
         Expr::Identifier(name) => name.value.eq_ignore_ascii_case(column),
         Expr::CompoundIdentifier(names) => names.last().is_some_and(|name| name.value.eq_ignore_ascii_case(column)),
         _ => false,
     };
-    let text = |expression: &'a Expr| match expression {
+    let text = |expression: &Expr| match expression {
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(text.as_str()),
+            Value::SingleQuotedString(text) => Some(text.replace("''", "'")),
             _ => None,
         },
         _ => None,
@@ -106,8 +110,8 @@ fn allowed<'a>(condition: &'a Expr, column: &str) -> Option<Vec<&'a str>> {
 
 fn add_conditions<V: Visit>(part: &V, read: &mut Read) {
     let _ = visit_expressions(part, |expression| {
-        read.locations.extend(allowed(expression, LOCATION).into_iter().flatten().map(str::to_owned));
-        read.paths.extend(allowed(expression, PATH).into_iter().flatten().map(str::to_owned));
+        read.locations.extend(allowed(expression, LOCATION).into_iter().flatten());
+        read.paths.extend(allowed(expression, PATH).into_iter().flatten());
         ControlFlow::<()>::Continue(())
     });
 }
@@ -144,9 +148,10 @@ impl VisitorMut for Direct<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        let factors = select.from.iter_mut().flat_map(|from| {
-            std::iter::once(&mut from.relation).chain(from.joins.iter_mut().map(|join| &mut join.relation))
-        });
+        let factors = select
+            .from
+            .iter_mut()
+            .flat_map(|from| std::iter::once(&mut from.relation).chain(from.joins.iter_mut().map(|join| &mut join.relation)));
         let mut found = Vec::new();
         for factor in factors {
             let TableFactor::Table { name, .. } = factor else { continue };
@@ -189,7 +194,7 @@ mod tests {
     fn a_table_expression_over_tables_becomes_a_bill() {
         let sql = "with bill as (select a from \"db\".cur2 where location in ('x/y', 'it''s') and case when t in ('Fee') then cast(t as bigint) is not null else true end \
                    union all select a from (select c1 as a from db.bill_csv where location = 'z') where true), small as (select 1 as a) \
-                   select bill.a, '\\ o''k\n' as b from bill left join small on small.a = bill.a";
+                   select bill.a, '\\ o''k\n' as b, '\\'''''  as c from bill left join small on small.a = bill.a";
         let resolved = resolved(sql).unwrap();
         let read = Read {
             name: "bill".to_owned(),
@@ -200,7 +205,7 @@ mod tests {
         assert_eq!(resolved.reads, [read]);
         assert_eq!(
             resolved.sql,
-            "WITH small AS (SELECT 1 AS a) SELECT bill.a, '\\ o''k\n' AS b FROM bill LEFT JOIN small ON small.a = bill.a"
+            "WITH small AS (SELECT 1 AS a) SELECT bill.a, '\\ o''k\n' AS b, '\\''''' AS c FROM bill LEFT JOIN small ON small.a = bill.a"
         );
     }
 

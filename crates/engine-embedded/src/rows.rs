@@ -45,7 +45,9 @@ pub(crate) fn trino_type(kind: &DataType) -> String {
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => "integer".to_owned(),
         DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => "double".to_owned(),
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("decimal({precision},{scale})")
+        }
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Timestamp(..) => "timestamp(3)".to_owned(),
         DataType::Map(..) => "map(varchar,varchar)".to_owned(),

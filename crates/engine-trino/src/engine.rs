@@ -211,7 +211,9 @@ impl QueryEngine for TrinoEngine {
                 Poll::Failed { class: FailureClass::Stopped, message: "the statement was stopped".to_owned() }
             }
             State::Running(work) => Poll::Running { progress: work.per_cent() },
-            State::Succeeded(work, _, warnings) => Poll::Succeeded { bytes_read: work.bytes, rows_read: work.rows, cost: None, warnings },
+            State::Succeeded(work, _, warnings) => {
+                Poll::Succeeded { bytes_read: work.bytes, rows_read: work.rows, cost: None, warnings }
+            }
             State::Failed((class, message)) => Poll::Failed { class, message },
         })
     }

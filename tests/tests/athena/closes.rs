@@ -17,7 +17,7 @@ fn figures(out: &Path) -> std::collections::BTreeMap<String, String> {
 async fn a_close_by_athena_has_the_id_and_the_bytes_of_one_in_process() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    apportion(folder.path(), &["sample", "--rows", "3000", "--accounts", "12", "--out", &text(&at("sample"))]).expect(0);
+    apportion(folder.path(), &["sample", "--rows", "5000", "--out", &text(&at("sample"))]).expect(0);
     let config = at("config");
     copy(&super::stand_ins::root().join("config"), &config);
     copy(&at("sample/drivers"), &config.join("drivers"));

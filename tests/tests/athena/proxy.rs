@@ -119,7 +119,8 @@ fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
 }
 
 fn length(head: &str) -> usize {
-    let value = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:").map(str::trim).map(str::to_owned));
+    let value =
+        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:").map(str::trim).map(str::to_owned));
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
@@ -130,7 +131,8 @@ fn body_start(answer: &[u8]) -> usize {
 
 fn ask(server: &str, head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server)?;
-    let head = head.trim_end().lines().filter(|line| !line.to_lowercase().starts_with("connection:")).collect::<Vec<_>>().join("\r\n");
+    let head =
+        head.trim_end().lines().filter(|line| !line.to_lowercase().starts_with("connection:")).collect::<Vec<_>>().join("\r\n");
     stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes())?;
     stream.write_all(body)?;
     let mut answer = Vec::new();

@@ -33,8 +33,12 @@ impl Backend {
             #[cfg(feature = "trino")]
             EngineName::Trino(url) => super::cluster::Cluster::new(url, arguments).map(Backend::Trino),
             #[cfg(not(feature = "trino"))]
-            EngineName::Trino(_) => Err(Failure::bad_input("this apportion was built without Trino: build it with the feature trino")),
-            EngineName::Athena => Err(Failure::bad_input("the front stands for Athena and needs another engine: embedded or trino=URL")),
+            EngineName::Trino(_) => {
+                Err(Failure::bad_input("this apportion was built without Trino: build it with the feature trino"))
+            }
+            EngineName::Athena => {
+                Err(Failure::bad_input("the front stands for Athena and needs another engine: embedded or trino=URL"))
+            }
         }
     }
 

@@ -40,7 +40,9 @@ type Place = Output;
 
 fn place(option: &str, text: Option<&str>) -> Result<Option<Place>, Failure> {
     let parse = |text: &str| match text.contains("://") {
-        true => Output::parse(text).ok_or_else(|| Failure::bad_input(format!("{option} {text}: name a folder or s3://bucket/prefix"))),
+        true => {
+            Output::parse(text).ok_or_else(|| Failure::bad_input(format!("{option} {text}: name a folder or s3://bucket/prefix")))
+        }
         false => Ok(Output::Folder(PathBuf::from(text))),
     };
     text.map(parse).transpose()
@@ -110,7 +112,12 @@ impl Embedded {
     }
 
     /// Paths of the files directly in a folder, fetched where they are objects. Hidden ones do not count, as for Hive.
-    async fn files(&self, store: &Place, location: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, EngineError> {
+    async fn files(
+        &self,
+        store: &Place,
+        location: &str,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<PathBuf>, EngineError> {
         let visible = |name: &str| !name.starts_with(['.', '_']) && wanted(name);
         match store {
             Output::Folder(root) => {
@@ -124,7 +131,12 @@ impl Embedded {
         }
     }
 
-    async fn objects(&self, bucket: &str, prefix: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, EngineError> {
+    async fn objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<PathBuf>, EngineError> {
         let unread = |what: String| failed(FailureClass::Internal, format!("s3://{bucket}/{prefix}: {what}"));
         let mut files = Vec::new();
         let mut pages = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).delimiter("/").into_paginator().send();

@@ -122,11 +122,13 @@ impl Front {
         self.check_workgroup(start.work_group.as_deref().unwrap_or("primary"))?;
         let asked = start.result_configuration.as_ref().and_then(|place| place.output_location.as_ref());
         let Some(location) = asked.or(self.settings.results.as_ref()) else {
-            let message = "No output location provided. Give one with the query (ResultConfiguration), or start the front with --results";
+            let message =
+                "No output location provided. Give one with the query (ResultConfiguration), or start the front with --results";
             return Err(Refusal::invalid(message));
         };
         let output = Output::parse(location);
-        let output = output.ok_or_else(|| Refusal::invalid(format!("`{location}` is no output location: s3://bucket/prefix/")))?;
+        let output =
+            output.ok_or_else(|| Refusal::invalid(format!("`{location}` is no output location: s3://bucket/prefix/")))?;
         let malformed = |message| Refusal::Invalid { code: "MALFORMED_QUERY", message };
         self.backend.check(&start.query_string).map_err(malformed)?;
         Ok(output)

@@ -42,7 +42,8 @@ impl Output {
             }
             Output::S3 { bucket, prefix } => {
                 let body = ByteStream::from_path(result).await.map_err(|error| error.to_string())?;
-                let put = s3.put_object().bucket(bucket).key(format!("{prefix}{id}.csv")).content_type("application/octet-stream");
+                let put =
+                    s3.put_object().bucket(bucket).key(format!("{prefix}{id}.csv")).content_type("application/octet-stream");
                 let answer = put.body(body).send().await;
                 answer.map(|_| ()).map_err(|error| format!("s3://{bucket}/{prefix}: {}", DisplayErrorContext(&error)))
             }

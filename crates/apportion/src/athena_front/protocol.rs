@@ -42,8 +42,10 @@ impl Refusal {
                 (400, json!({ "__type": "TooManyRequestsException", "Message": message, "Reason": reason }))
             }
             Refusal::UnknownOperation(name) => {
-                let message = format!("`{name}` is not served here: StartQueryExecution, GetQueryExecution, GetQueryResults, \
-                                       GetQueryRuntimeStatistics, StopQueryExecution and GetWorkGroup are");
+                let message = format!(
+                    "`{name}` is not served here: StartQueryExecution, GetQueryExecution, GetQueryResults, \
+                                       GetQueryRuntimeStatistics, StopQueryExecution and GetWorkGroup are"
+                );
                 (400, json!({ "__type": "UnknownOperationException", "Message": message }))
             }
             Refusal::Internal(message) => (500, json!({ "__type": "InternalServerException", "Message": message })),
