@@ -53,7 +53,7 @@ async fn a_close_by_athena_has_the_id_and_the_bytes_of_one_in_process() {
     let (ours, plain) = (manifest(&out), manifest(&at("embedded")));
     let scan = &ours["queries"][0];
     // Two queries of a small bill: the least that Athena asks for each, 10 MB at 5 dollars a terabyte.
-    assert_eq!(scan["us_dollars"], "0.0001");
+    assert_eq!(scan["us_dollars"], "0.000100000000");
     assert!(scan["bytes"].as_u64().is_some_and(|bytes| bytes > 0 && bytes < 10_000_000), "{scan}");
     let mut without = ours.clone();
     without.as_object_mut().unwrap().remove("queries");
