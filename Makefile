@@ -40,6 +40,10 @@ test: tools check ## Everything: format, lints, then unit, property, conformance
 	$(CARGO) build $(ALL)
 	$(CARGO) test $(ALL)
 
+.PHONY: test-trino
+test-trino: ## Embedded engine against a real Trino, over every bill here: needs Java 24 or newer and Maven, downloads 821 MB once
+	scripts/test-trino
+
 .PHONY: check
 check: ## Lints, warnings as errors
 	$(CARGO) fmt --all --check

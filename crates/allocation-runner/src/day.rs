@@ -5,14 +5,15 @@
 use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
 use apportion_core::bill::family_of;
-use apportion_core::close::{Located, Readiness};
+use apportion_core::close::{BillFile, Located, Readiness};
 use apportion_core::day::{
     Day, DayFacts, DayRow, DayRun, HistoryFile, ROLLUP, Restated, UNDATED, newest, ownership, restated,
 };
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
-use apportion_engine::{catalogue, daily};
+use apportion_engine::{Area, Stored, TableFile, catalogue, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
+use apportion_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -37,8 +38,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     let mut files = Vec::with_capacity(located.files.len());
     let mut digest = String::new();
     for file in &located.files {
-        let path = context.bill.local_path(&file.key);
-        files.push((file.format.clone(), path.ok_or_else(|| Error::Staging(format!("`{}` is not a local file", file.key)))?));
+        files.push((file.format.clone(), delivered(&context.bill, &located, file)));
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
     let query = Query {
@@ -53,6 +53,13 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     Ok(Output::Day { state: State::Running, awaited: Vec::new() })
 }
 
+/// A delivered file as engines find it.
+fn delivered(bill: &Store, located: &Located, file: &BillFile) -> TableFile {
+    let layout = located.layout_of(file).cloned();
+    let stored = layout.map(|layout| Stored { area: Area::Delivered, key: file.key.clone(), layout });
+    TableFile { path: bill.local_path(&file.key), stored }
+}
+
 pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {
     let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
     let polled = queries::poll(context, &started).await;
@@ -62,7 +69,7 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
         let awaited = vec![format!("the bill: `{file}` was delivered anew while it was read")];
         return Ok(Output::Day { state: State::Waiting, awaited });
     }
-    let Some(warnings) = polled? else {
+    let Some(ended) = polled? else {
         return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
     };
     let (taxonomy, _) = wanted(context, run).await?;
@@ -80,7 +87,7 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
         return Ok(Output::Day { state: State::Waiting, awaited });
     }
     let names: Vec<String> = taxonomy.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
-    let warnings = warnings.into_iter().chain(located.ignored.iter().map(|line| format!("left out: {line}"))).collect();
+    let warnings = ended.warnings.into_iter().chain(located.ignored.iter().map(|line| format!("left out: {line}"))).collect();
     collect(context, run, &names, seen, lines, warnings).await?;
     Ok(Output::Day { state: State::Succeeded, awaited: Vec::new() })
 }

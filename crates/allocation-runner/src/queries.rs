@@ -1,13 +1,13 @@
 //! One query for each format of a bill: started under a token of its own, then polled.
 
 use crate::{Context, Error};
+use apportion_core::close::Scan;
 use apportion_engine::catalogue::CatalogueError;
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, TableFile};
 use apportion_output::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// A query that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,12 +28,12 @@ pub(crate) struct Query<'a> {
 }
 
 /// Starts the query for each format that has files.
-pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String, PathBuf)]) -> Result<Vec<Started>, Error> {
+pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String, TableFile)]) -> Result<Vec<Started>, Error> {
     let mut started = Vec::new();
     for format in BillFormat::ALL {
         let of_format = files.iter().filter(|(name, _)| name == format.as_str());
-        let paths: Vec<PathBuf> = of_format.map(|(_, path)| path.clone()).collect();
-        if paths.is_empty() {
+        let files: Vec<TableFile> = of_format.map(|(_, file)| file.clone()).collect();
+        if files.is_empty() {
             continue;
         }
         let sql = (query.render)(format).map_err(|error| Error::BadConfiguration(error.to_string()))?;
@@ -41,7 +41,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
         let statement = Statement {
             name: format!("{}-{}", query.name, format.as_str()),
             sql,
-            tables: vec![Table { name: "bill".to_owned(), format, files: paths, report_repeats: query.report_repeats }],
+            tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: query.report_repeats }],
             lookups: Vec::new(),
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;
@@ -50,17 +50,27 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
     Ok(started)
 }
 
-/// Warnings of all queries once every one has succeeded, `None` while one runs.
-pub(crate) async fn poll(context: &Context, started: &[Started]) -> Result<Option<BTreeSet<String>>, Error> {
-    let mut warnings = BTreeSet::new();
+/// What all queries of a run came to, beside their rows.
+#[derive(Default)]
+pub(crate) struct Ended {
+    pub warnings: BTreeSet<String>,
+    pub scans: Vec<Scan>,
+}
+
+/// `None` while one query runs.
+pub(crate) async fn poll(context: &Context, started: &[Started]) -> Result<Option<Ended>, Error> {
+    let mut ended = Ended::default();
     for query in started {
         match context.engine.poll(&ExecutionId(query.execution.clone())).await.map_err(engine)? {
             Poll::Running { .. } => return Ok(None),
             Poll::Failed { class, message } => return Err(failed(class, message)),
-            Poll::Succeeded { warnings: found, .. } => warnings.extend(found),
+            Poll::Succeeded { bytes_read, cost, warnings, .. } => {
+                ended.warnings.extend(warnings);
+                ended.scans.extend(cost.map(|cost| Scan { format: query.format.clone(), bytes: bytes_read, us_dollars: cost }));
+            }
         }
     }
-    Ok(Some(warnings))
+    Ok(Some(ended))
 }
 
 pub(crate) async fn rows(context: &Context, query: &Started) -> Result<RowStream, Error> {

@@ -1,15 +1,16 @@
 //! `apportion close`: one month, from the bill on disk to signed statements.
 
+use crate::engine::EngineArguments;
 use crate::failure::{BAD_INPUT, DOES_NOT_RECONCILE, Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};
 use apportion_config::Loaded;
-use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, Run};
+use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, RollupFacts, Run, Scan};
 use apportion_core::day::{Day, dated_snapshots};
 use apportion_core::money::Money;
 use apportion_core::org::{DatedTree, Organization};
 use apportion_core::period::Period;
-use apportion_engine_embedded::EmbeddedEngine;
+use apportion_engine::QueryEngine;
 use apportion_output::sha256_hex;
 use apportion_store::Store;
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub struct Options {
     pub template: Option<PathBuf>,
     pub provisional: bool,
     pub dry_run: bool,
+    pub engine: EngineArguments,
 }
 
 /// What a close printed or wrote.
@@ -48,6 +50,9 @@ pub struct Summary {
     pub folder: Option<PathBuf>,
     /// Files beside the bill that are not of it, each with the reason. Of the delivery, so not of the close.
     pub left_out: Vec<String>,
+    /// What was charged for the rollup; nothing but with Athena.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<Scan>,
     pub reconciliation: Reconciliation,
 }
 
@@ -55,13 +60,19 @@ pub struct Summary {
 pub async fn close(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Summary>, Failure> {
     let loaded = apportion_config::load(&options.config, options.period).map_err(Failure::bad_input)?;
     let template = template(options)?;
-    let first = close_currency(options, &loaded, &template, "", "", progress).await?;
+    if options.dry_run && !options.engine.is_embedded() {
+        return Err(Failure::bad_input(
+            "--dry-run freezes the bill in a temporary folder, which no other engine sees: leave --engine out",
+        ));
+    }
+    let engine = options.engine.open(None).await?;
+    let first = close_currency(options, &loaded, &template, &engine, ("", ""), progress).await?;
     let mut summaries = vec![first];
     if loaded.configuration.settings.each_currency {
         let others: Vec<String> = summaries[0].reconciliation.other_currencies.keys().cloned().collect();
         for currency in others {
             let closes = format!("{currency}/");
-            summaries.push(close_currency(options, &loaded, &template, &currency, &closes, progress).await?);
+            summaries.push(close_currency(options, &loaded, &template, &engine, (&currency, &closes), progress).await?);
         }
     }
     Ok(summaries)
@@ -78,8 +89,8 @@ async fn close_currency(
     options: &Options,
     loaded: &Loaded,
     template: &Template,
-    currency: &str,
-    closes: &str,
+    engine: &Arc<dyn QueryEngine>,
+    (currency, closes): (&str, &str),
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Summary, Failure> {
     let (bill, key) = bill_store(&options.bill)?;
@@ -92,20 +103,12 @@ async fn close_currency(
         true => None,
         false => Some(publish::Context { work: work.clone(), closes: places.closes.clone(), signer: signer(options)? }),
     };
-    let functions = LocalFunctions::new(&places, embedded(), template, publisher).map_err(Failure::bad_input)?;
+    let functions = LocalFunctions::new(&places, Arc::clone(engine), template, publisher).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
     let input = json!({ "run": run, "dry_run": options.dry_run });
     let walked = machine.walk(&functions, input, &|state| progress(state)).await;
     let staged = Staged { work: &work, run: &run, scratch: &scratch };
     finish(options, walked, &staged).await
-}
-
-/// DataFusion on all cores, or on as many as APPORTION_THREADS says.
-pub fn embedded() -> Arc<EmbeddedEngine> {
-    Arc::new(match std::env::var("APPORTION_THREADS").ok().and_then(|text| text.parse().ok()) {
-        Some(threads) => EmbeddedEngine::with_threads(threads),
-        None => EmbeddedEngine::new(),
-    })
 }
 
 /// The key to sign with; a provisional close is signed by nobody.
@@ -350,10 +353,12 @@ async fn closed(options: &Options, staged: &Staged<'_>, output: &serde_json::Val
 async fn summary(staged: &Staged<'_>, status: &str, folder: Option<PathBuf>) -> Result<Summary, Failure> {
     let facts: CloseFacts = staged.read("close.json").await?;
     let compared: Compared = staged.read("compared.json").await?;
+    let rollup: RollupFacts = staged.read("rollup.json").await?;
     let located: serde_json::Value = staged.read("bill.json").await?;
     let ignored = located["ignored"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(Summary {
         left_out: ignored.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect(),
+        scans: rollup.scans,
         status: status.to_owned(),
         period: facts.period,
         close: facts.close,

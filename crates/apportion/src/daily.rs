@@ -1,8 +1,9 @@
 //! `apportion daily`: one day, from the bill on disk to the mail in the outbox.
 
 use crate::anomalies::day_of;
-use crate::close::{bill_store, embedded};
+use crate::close::bill_store;
 use crate::daily_report;
+use crate::engine::embedded;
 use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};

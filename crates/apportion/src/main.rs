@@ -1,11 +1,14 @@
 //! The command line: a whole month on one machine, by the same functions, SQL and state machines as on AWS.
 
 mod anomalies;
+#[cfg(feature = "aws")]
+mod athena_front;
 mod close;
 mod daily;
 mod daily_report;
 #[cfg(test)]
 mod day_tests;
+mod engine;
 mod explain;
 mod failure;
 mod health;
@@ -19,6 +22,7 @@ mod rederive;
 mod render;
 mod report;
 mod sample;
+mod schema;
 mod status;
 mod suggestions;
 mod timed;
@@ -87,6 +91,11 @@ enum Command {
     /// Lists, accepts or rejects suggested owners of untagged resources.
     #[command(subcommand)]
     Suggestions(suggestions::SuggestionsCommand),
+    /// Makes the tables of sql/schema in a Trino cluster, or prints their statements for Athena or Trino.
+    Schema(schema::SchemaArguments),
+    /// Serves Athena's API on this machine over an engine of ours: for AWS_ENDPOINT_URL_ATHENA.
+    #[cfg(feature = "aws")]
+    Athena(athena_front::FrontArguments),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -124,6 +133,8 @@ struct CloseArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: engine::EngineArguments,
 }
 
 #[derive(Args)]
@@ -283,7 +294,10 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Anomalies(command) => print(&anomalies::run(&command).await?).map(|()| 0),
         Command::Health(arguments) => print(&health::run(&arguments).await?).map(|()| 0),
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
+        #[cfg(feature = "aws")]
+        Command::Athena(arguments) => athena_front::run(arguments).await,
         Command::Sample(arguments) => run_sample(arguments),
+        Command::Schema(arguments) => schema::run(&arguments).await.and_then(|text| print(&text)).map(|()| 0),
     }
 }
 
@@ -299,6 +313,7 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
         template: arguments.template,
         provisional: arguments.provisional,
         dry_run: arguments.dry_run,
+        engine: arguments.engine,
     };
     let summaries = close::close(&options, &progress).await?;
     if json {

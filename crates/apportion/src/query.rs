@@ -1,6 +1,7 @@
 //! `apportion query`: a view of `sql/views/` over a bill, as a table or CSV.
 
-use crate::close::{bill_store, embedded};
+use crate::close::bill_store;
+use crate::engine::embedded;
 use crate::failure::{BAD_INPUT, Failure, NOT_READY, OTHER};
 use crate::init_bill::latest_period;
 use crate::report::{Align, table};
@@ -142,8 +143,7 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
         let format: BillFormat = file.format.parse().map_err(Failure::other)?;
         by_format.entry(format).or_default().extend(store.local_path(&file.key));
     }
-    let table = |(format, files)| Table { name: "bill".to_owned(), format, files, report_repeats: false };
-    Ok(by_format.into_iter().map(table).collect())
+    Ok(by_format.into_iter().map(|(format, paths)| Table::local(format, paths)).collect())
 }
 
 struct Asked {

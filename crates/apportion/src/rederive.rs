@@ -1,6 +1,7 @@
 //! The whole close once more, from its frozen inputs, in a temporary folder: do the same bytes come out?
 
-use crate::close::{MONTH_END, embedded};
+use crate::close::MONTH_END;
+use crate::engine::embedded;
 use crate::failure::Failure;
 use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};

@@ -1,7 +1,7 @@
 //! The engine: DataFusion over local files, behind `QueryEngine`.
 
 use crate::condense::Condense;
-use crate::error::{BillError, classify};
+use crate::error::classify;
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
@@ -22,7 +22,7 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::Runtime;
 
@@ -92,7 +92,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, 1, false).map_err(failed)?;
+        let context = context(&open(statement)?, &statement.lookups, 1, false, &Arc::default()).map_err(failed)?;
         let plan = context.sql(&statement.sql).await.and_then(|frame| frame.into_optimized_plan()).map_err(failed)?;
         let mut columns = Vec::new();
         plan.apply(|node| {
@@ -111,20 +111,33 @@ impl EmbeddedEngine {
     ///
     /// What fails is in the stream, also midway.
     pub async fn stream(&self, statement: &Statement) -> Result<RowStream, EngineError> {
+        Ok(self.typed_stream(statement, Arc::default()).await?.1)
+    }
+
+    /// The same with Trino's name of each column's type. `bytes_read` grows as the rows come: by the columns asked for in Parquet files, by
+    /// whole CSV files.
+    pub async fn typed_stream(
+        &self,
+        statement: &Statement,
+        bytes_read: Arc<AtomicU64>,
+    ) -> Result<(Vec<String>, RowStream), EngineError> {
         let failed = |error: DataFusionError| {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads, self.condense).map_err(failed)?;
+        let counters = Arc::new(Counters { bytes: bytes_read, ..Counters::default() });
+        let context = context(&open(statement)?, &statement.lookups, self.threads, self.condense, &counters).map_err(failed)?;
         let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
-        let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let schema = batches.schema();
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let types = schema.fields().iter().map(|field| rows::trino_type(field.data_type())).collect();
         let rows = batches.flat_map(move |batch| {
             futures::stream::iter(match batch {
                 Ok(batch) => rows::texts(&batch),
                 Err(error) => vec![Err(failed(error))],
             })
         });
-        Ok(RowStream { header, rows: rows.boxed() })
+        Ok((types, RowStream { header, rows: rows.boxed() }))
     }
 
     fn executions(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Execution>> {
@@ -166,7 +179,8 @@ pub(crate) fn context(
     lookups: &[Lookup],
     threads: usize,
     condense: bool,
-) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
+    counters: &Arc<Counters>,
+) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
     // A group may come as late as the last row: skipping the first aggregation never pays here.
     config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
@@ -180,15 +194,14 @@ pub(crate) fn context(
     let context = SessionContext::new_with_state(state.build());
     functions::register(&context)?;
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
-    let counters = Arc::new(Counters::default());
     for (name, source) in sources {
-        let table = BillTable { source: Arc::clone(source), counters: Arc::clone(&counters) };
+        let table = BillTable { source: Arc::clone(source), counters: Arc::clone(counters) };
         context.register_table(name.as_str(), Arc::new(table))?;
     }
     for lookup in lookups {
         context.register_table(lookup.name.as_str(), Arc::new(small_table(lookup)?))?;
     }
-    Ok((context, counters))
+    Ok(context)
 }
 
 /// A small table, held in memory. An unquoted name in SQL is one in small letters.
@@ -205,25 +218,26 @@ fn small_table(lookup: &Lookup) -> Result<MemTable, DataFusionError> {
 }
 
 /// Opens every file that a statement reads.
-pub(crate) fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> {
+pub(crate) fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, EngineError> {
     let tables = statement.tables.iter();
-    tables.map(|table| Source::open(table).map(|source| (table.name.clone(), Arc::new(source)))).collect()
+    tables.map(|table| Ok((table.name.clone(), Arc::new(Source::open(table)?)))).collect()
 }
 
 async fn execute(statement: Statement, threads: usize, condense: bool) -> Result<(Poll, Spool), (FailureClass, String)> {
-    let sources = open(&statement).map_err(|error| (FailureClass::Bill, error.to_string()))?;
+    let sources = open(&statement).map_err(|error| (error.class(), error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
-    let (context, counters) = context(&sources, &statement.lookups, threads, condense).map_err(failed)?;
+    let counters = Arc::new(Counters::default());
+    let context = context(&sources, &statement.lookups, threads, condense, &counters).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
     let stream = frame.execute_stream().await.map_err(failed)?;
     let schema = stream.schema();
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed)?;
     let mut warnings: Vec<String> = sources.iter().flat_map(|(_, source)| source.warnings.sentences()).collect();
     warnings.sort();
-    let bytes = |source: &Arc<Source>| source.files.iter().map(|file| file.size).sum::<u64>();
     let poll = Poll::Succeeded {
-        bytes_read: sources.iter().map(|(_, source)| bytes(source)).sum(),
+        bytes_read: counters.bytes.load(Ordering::Relaxed),
         rows_read: counters.rows.load(Ordering::Relaxed),
+        cost: None,
         warnings,
     };
     Ok((poll, Spool { schema, batches }))
@@ -292,7 +306,7 @@ impl QueryEngine for EmbeddedEngine {
 
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
         let bill = bill.clone();
-        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.files, bill.format).await });
+        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.paths()?, bill.format).await });
         let broken = |error: tokio::task::JoinError| EngineError::Failed {
             class: FailureClass::Internal,
             message: format!("the engine broke off: {error}"),

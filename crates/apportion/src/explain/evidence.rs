@@ -2,7 +2,7 @@
 
 use super::names::unknown;
 use super::{Options, broken};
-use crate::close::embedded;
+use crate::engine::embedded;
 use crate::failure::Failure;
 use crate::verify::{Place, sound};
 use apportion_core::allocate::{Inputs, To, Trace, trace};
@@ -195,8 +195,7 @@ async fn run(
         let key = format!("{}{}", facts.inputs_prefix(), file.path);
         out.local_path(&key).ok_or_else(|| Failure::other(format!("`{key}` is not a local file")))
     };
-    let files = files.iter().map(path).collect::<Result<_, _>>()?;
-    let tables = vec![Table { name: "bill".to_owned(), format, files, report_repeats: false }];
+    let tables = vec![Table::local(format, files.iter().map(path).collect::<Result<Vec<_>, _>>()?)];
     let statement = Statement { name: format!("explain-{}", format.as_str()), sql, tables, lookups: Vec::new() };
     engine.stream(&statement).await.map_err(engine_failure)
 }

@@ -19,8 +19,8 @@ pub(crate) use times::format_millis;
 use line_ids::{LineIds, UnitIds};
 
 use crate::error::{BillError, Place};
-use apportion_engine::Table;
 use apportion_engine::schema::{BillFormat, Column, ColumnType};
+use apportion_engine::{EngineError, Table};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
@@ -143,11 +143,11 @@ pub(crate) struct Wanted {
 }
 
 impl Source {
-    pub fn open(table: &Table) -> Result<Source, BillError> {
-        if table.files.is_empty() {
-            return Err(BillError::NoFiles(table.name.clone()));
+    pub fn open(table: &Table) -> Result<Source, EngineError> {
+        let mut paths = table.paths()?;
+        if paths.is_empty() {
+            return Err(BillError::NoFiles(table.name.clone()).into());
         }
-        let mut paths = table.files.clone();
         paths.sort();
         let files = paths.iter().map(|path| SourceFile::open(path, table.format)).collect::<Result<Vec<_>, _>>()?;
         let doubles = files.iter().all(|file| match &file.kind {
@@ -187,6 +187,15 @@ impl Source {
     pub fn file_name(&self, unit: Unit) -> String {
         let path = self.files.get(unit.file).map(|file| file.path.as_path());
         path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Bytes of a unit that reading these columns takes: their pages in Parquet, the whole file of a CSV.
+    pub fn bytes(&self, unit: Unit, wanted: &[Wanted]) -> u64 {
+        let Some(file) = self.files.get(unit.file) else { return 0 };
+        match &file.kind {
+            Kind::Parquet(parquet) => parquet.bytes(unit.part, wanted),
+            Kind::Csv(_) => file.size,
+        }
     }
 
     /// The declared columns at these positions, and last the line id where its repeats are to be reported.
