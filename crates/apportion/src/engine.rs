@@ -71,7 +71,7 @@ impl EngineArguments {
         ))
     }
 
-    /// The cluster, with what it does on stderr, and stopped when the user interrupts.
+    /// The cluster, with what it does on stderr.
     #[cfg(feature = "trino")]
     pub fn trino(&self, url: &str, delivered_root: Option<String>) -> Result<Arc<apportion_engine_trino::TrinoEngine>, Failure> {
         use apportion_engine_trino::{Settings, TrinoEngine};
@@ -86,7 +86,6 @@ impl EngineArguments {
         let told = std::sync::Mutex::new(std::time::Instant::now());
         let engine = TrinoEngine::new(settings).map_err(Failure::bad_input)?.with_listener(move |progress| tell(&told, progress));
         let engine = Arc::new(engine);
-        stop_on_interrupt(&engine);
         Ok(engine)
     }
 }
@@ -109,25 +108,6 @@ fn tell(told: &std::sync::Mutex<std::time::Instant>, progress: &apportion_engine
     *last = std::time::Instant::now();
     let per_cent = progress.per_cent.map(|value| format!("{value} %, ")).unwrap_or_default();
     eprintln!("Trino: {}: {per_cent}{} rows read, {} nodes", progress.statement, progress.rows, progress.nodes);
-}
-
-/// A statement that nobody follows would hold the cluster for minutes. A second interrupt ends the process at once.
-#[cfg(feature = "trino")]
-fn stop_on_interrupt(engine: &Arc<apportion_engine_trino::TrinoEngine>) {
-    let (engine, runtime) = (Arc::downgrade(engine), tokio::runtime::Handle::current());
-    let was_asked = std::sync::atomic::AtomicBool::new(false);
-    let handler = move || {
-        if !was_asked.swap(true, std::sync::atomic::Ordering::Relaxed)
-            && let Some(engine) = engine.upgrade()
-        {
-            eprintln!("apportion: interrupted; Trino is told to stop");
-            runtime.block_on(engine.stop_all());
-        }
-        std::process::exit(130);
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("apportion: an interrupt will not stop Trino: {error}");
-    }
 }
 
 #[cfg(test)]
