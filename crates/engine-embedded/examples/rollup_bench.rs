@@ -1,17 +1,26 @@
 //! Times the rollup of Parquet files, or a bare decode of the columns that the rollup reads: one JSON line.
 //!
-//! `rollup_bench rollup|rollup_repeats|decode|columns|sql FILE…` — `bench/run` calls it under `/usr/bin/time -v`.
+//! `rollup_bench MODE FILE…`, where MODE is
+//!
+//! - `rollup`, or `rollup_repeats` with the count of repeated line ids, or `line_by_line` without condensing alike lines;
+//! - `kinds`: the rollup's groups and how many lines each has, without any amount: what is left of it when nothing is summed;
+//! - `decode`, or `decode_ids` with texts as ids of a dictionary: no engine at all;
+//! - `columns` and `sql`: what the rollup reads and what it is.
+//!
+//! `bench/run` calls it in a process of its own.
 
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{QueryEngine, Statement, Table, catalogue, rollup};
 use apportion_engine_embedded::EmbeddedEngine;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -40,10 +49,26 @@ fn taxonomy() -> Taxonomy {
     }
 }
 
-fn decode(files: &[PathBuf], columns: &[String]) -> Result<u64, Box<dyn Error>> {
+/// Texts, also those in maps, as ids of a dictionary.
+fn as_ids(field: &Field) -> Field {
+    let kind = match field.data_type() {
+        DataType::Utf8 => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| as_ids(field)).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(Arc::new(as_ids(entries)), *sorted),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(kind)
+}
+
+fn decode(files: &[PathBuf], columns: &[String], ids: bool) -> Result<u64, Box<dyn Error>> {
     let mut units = Vec::new();
     for path in files {
-        let metadata = ArrowReaderMetadata::load(&File::open(path)?, Default::default())?;
+        let mut metadata = ArrowReaderMetadata::load(&File::open(path)?, Default::default())?;
+        if ids {
+            let fields: Vec<Field> = metadata.schema().fields().iter().map(|field| as_ids(field)).collect();
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+            metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+        }
         units.extend((0..metadata.metadata().num_row_groups()).map(|group| (path, metadata.clone(), group)));
     }
     let next = AtomicUsize::new(0);
@@ -87,10 +112,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mode = arguments.next().unwrap_or_default();
     let files: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
     let taxonomy = taxonomy();
-    let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
+    let mut sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
+    if mode == "kinds" {
+        // The last select without what it sums.
+        let (from, to) = (sql.find("    max(account_name)"), sql.rfind("\
+from cost_line"));
+        let (from, to) = from.zip(to).ok_or("rollup.sql has another form")?;
+        sql.replace_range(from..to, "    count(*) as rows");
+    }
     let table = Table { report_repeats: mode == "rollup_repeats", ..Table::local(BillFormat::Cur2, files.iter().cloned()) };
     let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
-    let engine = EmbeddedEngine::new();
+    let mut engine = EmbeddedEngine::new();
+    if mode == "line_by_line" {
+        engine = engine.line_by_line();
+    }
     let started = Instant::now();
     let (rows, groups, cash) = match mode.as_str() {
         "sql" => {
@@ -101,14 +136,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{}", engine.columns_read(&statement).await?.join("\n"));
             return Ok(());
         }
-        "decode" => (decode(&files, &engine.columns_read(&statement).await?)?, 0, String::new()),
-        "rollup" | "rollup_repeats" => {
+        "decode" | "decode_ids" => {
+            (decode(&files, &engine.columns_read(&statement).await?, mode == "decode_ids")?, 0, String::new())
+        }
+        "kinds" => {
+            let id = engine.start(&statement, "bench").await?;
+            let (_, rows) = engine.rows(&id).await?.collect().await?;
+            let lines = rows.iter().filter_map(|row| row.last()?.as_ref()?.parse::<u64>().ok()).sum();
+            (lines, rows.len(), String::new())
+        }
+        "rollup" | "rollup_repeats" | "line_by_line" => {
             let id = engine.start(&statement, "bench").await?;
             let rows = rollup::read(engine.rows(&id).await?, &taxonomy).await?;
             let cash: apportion_core::money::Money = rows.iter().map(|row| row.cash.unblended).sum();
             (rows.iter().map(|row| row.rows as u64).sum(), rows.len(), cash.to_string())
         }
-        _ => return Err("rollup_bench rollup|rollup_repeats|decode|columns|sql FILE…".into()),
+        _ => return Err("rollup_bench MODE FILE…: see the head of this example".into()),
     };
     let seconds = started.elapsed().as_secs_f64();
     println!("{{\"mode\":\"{mode}\",\"seconds\":{seconds:.3},\"rows\":{rows},\"groups\":{groups},\"cash\":\"{cash}\"}}");
