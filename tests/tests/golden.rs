@@ -108,7 +108,8 @@ fn close(name: &str, text: &str) {
     let mut arguments = vec!["close", "--period", "2026-09", "--bill", &bill, "--config", &config, "--out", &out_text];
     let invoices = sections.get("invoices").map(|lines| place("invoices.json", &invoices(lines)));
     arguments.extend(invoices.iter().flat_map(|path| ["--invoices", path.as_str()]));
-    let organization = sections.get("organization").map(|json| place("organization.json", json)).or(dated(&sections, folder.path()));
+    let organization =
+        sections.get("organization").map(|json| place("organization.json", json)).or(dated(&sections, folder.path()));
     arguments.extend(organization.iter().flat_map(|path| ["--org", path.as_str()]));
     let ran = apportion(folder.path(), &arguments);
     assert_eq!(ran.code, 0, "{name}: {}{}", ran.stdout, ran.stderr);

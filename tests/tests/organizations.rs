@@ -85,7 +85,8 @@ fn a_move_counts_from_its_day_or_for_the_whole_month_as_configured() {
     let trees = world.trees("org", &moved);
     world.close("day", &world.config(Some("usage_day")), &["--org", &trees]).expect(0);
     assert_eq!(world.cash("day"), (10, 60));
-    let stretches = json!([{ "from": "2026-09-01", "snapshot": "2026-08-30" }, { "from": "2026-09-10", "snapshot": "2026-09-10" }]);
+    let stretches =
+        json!([{ "from": "2026-09-01", "snapshot": "2026-08-30" }, { "from": "2026-09-10", "snapshot": "2026-09-10" }]);
     let used = json!({ "as_of": "usage_day", "stretches": stretches });
     assert_eq!(manifest(&world.closed("day"))["organization"], used);
     // Without the table, and with it, the month's end: both trees of the folder up to then, or that one alone, are the same close.
@@ -130,8 +131,11 @@ fn a_close_without_a_file_goes_by_what_daily_runs_kept() {
     let world = World::new();
     // The day saw two trees: the second is the day's.
     world.trees("out/org", &[("2026-09-04", "ou-1", "one"), ("2026-09-10", "ou-1", "one"), ("2026-09-10.2", "ou-2", "one")]);
-    world.close("out", &world.config(Some("usage_day")), &[]).expect(0);
+    let config = world.config(Some("usage_day"));
+    let tried = world.close("out", &config, &["--dry-run", "--json"]).expect(0).json();
+    world.close("out", &config, &[]).expect(0);
     assert_eq!(world.cash("out"), (10, 60));
+    assert_eq!(tried["close"], manifest(&world.closed("out"))["close"], "a dry run sees them too");
     let verified = apportion(world.folder.path(), &["verify", &text(&world.closed("out"))]).expect(0).stdout;
     assert!(verified.contains("re-derivation holds"), "{verified}");
 }

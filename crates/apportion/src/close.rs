@@ -156,6 +156,10 @@ impl Scratch {
     fn new(options: &Options) -> Result<Scratch, Failure> {
         if options.dry_run {
             let folder = tempfile::tempdir().map_err(|error| Failure::other(format!("a temporary folder: {error}")))?;
+            // What daily runs kept of the organization is read by a close without `--org`.
+            let kept = options.out.join("org");
+            crate::daily::copy(&kept, &folder.path().join("org"))
+                .map_err(|error| Failure::other(format!("--out {}: {error}", kept.display())))?;
             return Ok(Scratch { root: folder.path().to_path_buf(), temporary: Some(folder) });
         }
         Ok(Scratch { root: options.out.clone(), temporary: None })

@@ -234,7 +234,7 @@ impl Place {
 }
 
 /// Copies a folder with all below it; one that is not there is nothing to copy.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     let metadata = match std::fs::symlink_metadata(from) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other?,

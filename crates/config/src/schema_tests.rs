@@ -3,7 +3,8 @@
 
 use crate::raw::{
     AnomaliesTable, CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, MailFile,
-    OrganizationTable, OverrideTable, PoolTable, RuleTable, RulesFile, RunTable, SpecialTable, TaxonomyFile, UnitTable, UnitsFile, WhenTable,
+    OrganizationTable, OverrideTable, PoolTable, RuleTable, RulesFile, RunTable, SpecialTable, TaxonomyFile, UnitTable,
+    UnitsFile, WhenTable,
 };
 use apportion_core::model::SPECIAL;
 use serde::de::DeserializeOwned;

@@ -69,15 +69,8 @@ fn a_resource_that_an_override_names_is_judged_by_itself_and_not_with_its_servic
             ..Override::default()
         });
         let settings = Settings { overrides: overrides.collect(), ..Settings::default() };
-        let inputs = Inputs {
-            date: to,
-            currency: "USD",
-            units: &[],
-            budgets: &[],
-            anomalies: &settings,
-            alerts: &[],
-            restated: &[],
-        };
+        let inputs =
+            Inputs { date: to, currency: "USD", units: &[], budgets: &[], anomalies: &settings, alerts: &[], restated: &[] };
         // In two parts, as a run takes them.
         let mut sums = Sums::new(&inputs);
         let (first, second) = rows.split_at(51);

@@ -9,8 +9,7 @@ fn day(text: &str) -> Day {
 /// One account, below an OU of that name.
 fn tree(ou: &str, account: &str) -> OrgSnapshot {
     let unit = OrganizationalUnit { id: "ou-1".into(), name: ou.into(), parent_id: "r-1".into() };
-    let account =
-        Account { id: "100000000001".into(), name: account.into(), parent_id: "ou-1".into(), state: "ACTIVE".into() };
+    let account = Account { id: "100000000001".into(), name: account.into(), parent_id: "ou-1".into(), state: "ACTIVE".into() };
     OrgSnapshot { root_ids: vec!["r-1".into()], units: vec![unit], accounts: vec![account] }
 }
 
@@ -29,11 +28,17 @@ fn a_period_is_cut_where_an_ou_changed_and_nowhere_else() {
     let is = |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>());
     // A, B, A; the newest before the month holds at its start, what lies after it does not count.
     let moves = [("2026-07-31", "X"), ("2026-08-30", "A"), ("2026-09-06", "B"), ("2026-09-21", "A"), ("2026-10-01", "C")];
-    assert_eq!(stretches(&moves), is(&[("2026-09-01", "2026-08-30"), ("2026-09-06", "2026-09-06"), ("2026-09-21", "2026-09-21")]));
+    assert_eq!(
+        stretches(&moves),
+        is(&[("2026-09-01", "2026-08-30"), ("2026-09-06", "2026-09-06"), ("2026-09-21", "2026-09-21")])
+    );
     // Nothing moved: one stretch, by the newest snapshot.
     assert_eq!(stretches(&[("2026-08-30", "A"), ("2026-09-06", "A"), ("2026-09-30", "A")]), is(&[("2026-09-01", "2026-09-30")]));
     // Days before the first snapshot go by it.
-    assert_eq!(stretches(&[("2026-09-10", "A"), ("2026-09-12", "B")]), is(&[("2026-09-01", "2026-09-10"), ("2026-09-12", "2026-09-12")]));
+    assert_eq!(
+        stretches(&[("2026-09-10", "A"), ("2026-09-12", "B")]),
+        is(&[("2026-09-01", "2026-09-10"), ("2026-09-12", "2026-09-12")])
+    );
     // One of the first day itself holds from it on.
     assert_eq!(stretches(&[("2026-08-30", "A"), ("2026-09-01", "B")]), is(&[("2026-09-01", "2026-09-01")]));
     assert_eq!(stretches(&[("2026-10-01", "A")]), None);

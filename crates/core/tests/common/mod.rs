@@ -79,7 +79,13 @@ pub fn configuration(units: &[&str]) -> Configuration {
         special,
         pools: vec![pool(UNTAGGED, proportional())],
         drivers: BTreeMap::new(),
-        settings: Settings { currency: "USD".into(), each_currency: false, tolerance: None, tax_tolerance: None, organization: Default::default() },
+        settings: Settings {
+            currency: "USD".into(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 

@@ -89,7 +89,13 @@ fn configuration() -> Configuration {
         special: special.into(),
         pools: ["support", "fallback", UNTAGGED].map(pool).into(),
         drivers: BTreeMap::new(),
-        settings: Settings { currency: "USD".into(), each_currency: false, tolerance: None, tax_tolerance: None, organization: Default::default() },
+        settings: Settings {
+            currency: "USD".into(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 
