@@ -115,8 +115,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
     if mode == "kinds" {
         // The last select without what it sums.
-        let (from, to) = (sql.find("    max(account_name)"), sql.rfind("\
-from cost_line"));
+        let (from, to) = (sql.find("    max(account_name)"), sql.rfind("\nfrom cost_line"));
         let (from, to) = from.zip(to).ok_or("rollup.sql has another form")?;
         sql.replace_range(from..to, "    count(*) as rows");
     }
