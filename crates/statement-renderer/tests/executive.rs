@@ -32,6 +32,7 @@ fn evaluation(name: impl Fn(usize) -> String) -> Evaluation {
                 day: date.to_string(),
                 provider: "AWS".to_owned(),
                 billing_account_id: "1".to_owned(),
+                resource_id: String::new(),
                 account_id: "2".to_owned(),
                 account_name: String::new(),
                 ou: format!("Workloads/{}", name(at % 4)),
