@@ -62,6 +62,11 @@ infra-check: ## infra/ and the state machines by Terraform and by linters, with 
 deploy-local: ## The functions on stand-ins for AWS, deployed by Terraform: scripts/deploy-local says how to look at them and stop them
 	scripts/deploy-local up
 
+.PHONY: package
+package: ## The functions as zips for AWS Lambda, target/lambda/: about half an hour for each architecture the first time
+	scripts/package
+	scripts/check-package arm64 x86_64
+
 .PHONY: bench
 bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
 	$(CARGO) build $(ALL) --release --bins --examples

@@ -13,6 +13,7 @@ use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{Area, Stored, TableFile, catalogue, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
+use apportion_runtime::metrics::{Figure, Unit};
 use apportion_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +44,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     }
     let query = Query {
         name: "daily",
-        render: &|format| catalogue::render_daily(&taxonomy, format, &resources),
+        render: &|format| context.catalogue.daily(&taxonomy, format, &resources),
         inputs_digest: &digest,
         attempt: run.attempt,
         report_repeats: false,
@@ -182,6 +183,9 @@ async fn collect(
         stage_days(context, run, (period, &rows), names, &mut facts, &mut charges).await?;
     }
     facts.family = family_of(charges.iter().map(|(charge_type, net_rows)| (charge_type.as_str(), *net_rows)));
+    if let Some(newest) = facts.newest_day {
+        apportion_runtime::metrics::emit([Figure::new("BillAgeDays", Unit::None, run.date.since(newest))]);
+    }
     write_staged(context, &run.staging, "rollup.json", &facts).await
 }
 

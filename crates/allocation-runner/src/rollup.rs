@@ -26,7 +26,7 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
     let changes = organization_of(context, run).await?.changes();
     let query = Query {
         name: "rollup",
-        render: &|format| catalogue::render_rollup(&taxonomy, format, &changes),
+        render: &|format| context.catalogue.rollup(&taxonomy, format, &changes),
         inputs_digest: &inputs.digest,
         attempt: run.attempt,
         report_repeats: true,

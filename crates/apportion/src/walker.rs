@@ -27,6 +27,9 @@ const PAYLOAD_BYTES: usize = 262_144;
 /// Iterations of a Map that run at once where it states no limit: Step Functions' own for inline Maps.
 const DEFAULT_CONCURRENCY: usize = 40;
 
+/// Name of an execution on this machine, where there is one at a time.
+const EXECUTION: &str = "local";
+
 /// Calls a function by the name that stands in the definition as `${name}`.
 #[async_trait]
 pub trait Invoker: Send + Sync {
@@ -125,7 +128,7 @@ impl Machine {
         sleep: &Sleep<'_>,
         width: usize,
     ) -> Walked {
-        let context = json!({ "Execution": { "Input": input } });
+        let context = json!({ "Execution": { "Input": input, "Name": EXECUTION } });
         let walk = Walk { invoker, progress, sleep, width };
         let run = walk.scope(&self.scope, input, context);
         let ended = match self.timeout {
@@ -242,6 +245,10 @@ impl Walk<'_> {
     }
 
     async fn task(&self, name: &str, task: &Task, shape: &Shape, input: Value, context: &Value) -> Result<Value, Fault> {
+        if task.waits_for_answer {
+            let cause = format!("{name} waits for a person's answer by a task token, which Step Functions alone gives out");
+            return Err(Fault::new("NoTaskToken", cause));
+        }
         let mut arguments = fill(name, shape.parameters.as_ref(), input, context)?;
         let payload = arguments.get_mut("Payload").map(Value::take).unwrap_or_else(|| json!({}));
         let call = self.invoker.invoke(&task.function, payload);

@@ -6,6 +6,7 @@ use apportion_config::{Loaded, load_files_for_day};
 use apportion_core::budget::Alert;
 use apportion_core::day::{Day, DayRun};
 use apportion_core::evaluation::{Evaluation, Inputs, Sums};
+use apportion_runtime::metrics::{self, Figure, Unit};
 use std::collections::BTreeMap;
 
 pub(crate) const EVALUATION: &str = "evaluation.json";
@@ -56,6 +57,10 @@ pub(crate) async fn evaluate(context: &Context, run: &DayRun) -> Result<Output, 
     let health = json(&sums.health(&found))?;
     context.work.put_version(&format!("daily/health/{}", run.date), "json", &health).await?;
     context.work.put(&format!("{}{EVALUATION}", run.staging), &json(&found)?).await?;
+    metrics::emit([
+        Figure::new("Anomalies", Unit::Count, found.anomalies.len()),
+        Figure::new("BudgetAlerts", Unit::Count, found.alerts.len()),
+    ]);
     Ok(Output::Evaluated {
         anomalies: found.anomalies.len(),
         sparse: found.sparse,

@@ -5,6 +5,8 @@
 //! [`UNKNOWN`](apportion_core::org::UNKNOWN). A close that is configured to goes by the snapshot of each usage day.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod file;
 mod kept;
 mod mapping;

@@ -4,20 +4,28 @@
 //! (`core::hygiene`), the queries `sql/hygiene/`; here they meet the bill and what earlier runs found.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod bill;
 mod decisions;
+mod finding_store;
+#[cfg(feature = "aws")]
+mod finding_table;
 mod findings;
 mod suggestions;
 mod tickets;
 
 pub use decisions::{Acceptance, DecideError, Decision, acceptance, decide, newest_suggestions};
-pub use findings::FindingStore;
+pub use finding_store::{FindingStore, Trend};
+#[cfg(feature = "aws")]
+pub use finding_table::{FindingTable, KEPT_DAYS};
 pub use suggestions::SUGGESTION_COLUMNS;
 
 use apportion_core::day::DayRun;
 use apportion_core::hygiene::Settings;
 use apportion_core::model::Configuration;
 use apportion_core::org::OrgSnapshot;
+use apportion_engine::catalogue::Catalogue;
 use apportion_engine::{EngineError, FailureClass, QueryEngine};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -29,10 +37,12 @@ use std::sync::Arc;
 pub struct Context {
     /// The delivered bill; never written.
     pub bill: Store,
-    /// `staging/`, `org/`, `tickets/`, `suggestions/`, `outbox/`.
+    /// `staging/`, `org/`, `suggestions/`, `outbox/`.
     pub work: Store,
     pub findings: FindingStore,
     pub engine: Arc<dyn QueryEngine>,
+    /// The SQL that is run.
+    pub catalogue: Arc<Catalogue>,
 }
 
 /// Which step, of which run.
@@ -84,6 +94,9 @@ pub enum Error {
     QueryThrottled(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[cfg(feature = "aws")]
+    #[error("{0}")]
+    Service(#[from] apportion_runtime::service::ServiceError),
     #[error("{0}")]
     Staging(String),
 }
@@ -97,6 +110,8 @@ impl Error {
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
             Error::Store(error) => error.name(),
+            #[cfg(feature = "aws")]
+            Error::Service(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }
