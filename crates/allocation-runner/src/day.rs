@@ -11,7 +11,7 @@ use apportion_core::day::{
 };
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
-use apportion_engine::{Area, Stored, TableFile, catalogue, daily};
+use apportion_engine::{Area, Stored, TableFile, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
 use apportion_runtime::metrics::{Figure, Unit};
 use apportion_store::Store;
@@ -42,9 +42,10 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
         files.push((file.format.clone(), delivered(&context.bill, &located, file)));
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
+    let sql = queries::rendered(|format| context.catalogue.daily(&taxonomy, format, &resources))?;
     let query = Query {
         name: "daily",
-        render: &|format| context.catalogue.daily(&taxonomy, format, &resources),
+        sql: &sql,
         inputs_digest: &digest,
         attempt: run.attempt,
         report_repeats: false,

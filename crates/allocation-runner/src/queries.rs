@@ -17,31 +17,38 @@ pub(crate) struct Started {
     token: String,
 }
 
-/// A statement of the catalogue, rendered for each format, and what makes its token: the inputs' digest and the attempt.
+/// A statement of the catalogue and what makes its token: the inputs' digest and the attempt.
 pub(crate) struct Query<'a> {
     pub name: &'a str,
-    pub render: &'a (dyn Fn(BillFormat) -> Result<String, CatalogueError> + Sync),
+    pub sql: &'a [(BillFormat, String)],
     pub inputs_digest: &'a str,
     pub attempt: u32,
     /// Whether line ids that a file repeats are reported: costs a wide column.
     pub report_repeats: bool,
 }
 
+/// A statement rendered for every format.
+pub(crate) fn rendered(
+    render: impl Fn(BillFormat) -> Result<String, CatalogueError>,
+) -> Result<Vec<(BillFormat, String)>, Error> {
+    let texts = BillFormat::ALL.into_iter().map(|format| render(format).map(|sql| (format, sql)));
+    texts.collect::<Result<_, _>>().map_err(|error| Error::BadConfiguration(error.to_string()))
+}
+
 /// Starts the query for each format that has files.
 pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String, TableFile)]) -> Result<Vec<Started>, Error> {
     let mut started = Vec::new();
-    for format in BillFormat::ALL {
+    for (format, sql) in query.sql {
         let of_format = files.iter().filter(|(name, _)| name == format.as_str());
         let files: Vec<TableFile> = of_format.map(|(_, file)| file.clone()).collect();
         if files.is_empty() {
             continue;
         }
-        let sql = (query.render)(format).map_err(|error| Error::BadConfiguration(error.to_string()))?;
         let token = sha256_hex(format!("{}\n{}\n{}\n", query.inputs_digest, query.attempt, sql).as_bytes());
         let statement = Statement {
             name: format!("{}-{}", query.name, format.as_str()),
-            sql,
-            tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: query.report_repeats }],
+            sql: sql.clone(),
+            tables: vec![Table { name: "bill".to_owned(), format: *format, files, report_repeats: query.report_repeats }],
             lookups: Vec::new(),
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;

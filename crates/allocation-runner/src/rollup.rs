@@ -5,7 +5,7 @@ use crate::{Context, Error, Output, State, configuration, organization_of, queri
 use apportion_core::bill::RollupRow;
 use apportion_core::close::{FrozenFile, InputsManifest, Layout, Located, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{Area, Stored, TableFile, catalogue, rollup};
+use apportion_engine::{Area, Stored, TableFile, rollup};
 use apportion_output::rollup_csv;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,10 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
         files.push((file.format.clone(), TableFile { path, stored }));
     }
     let changes = organization_of(context, run).await?.changes();
+    let sql = queries::rendered(|format| context.catalogue.rollup(&taxonomy, format, &changes))?;
     let query = Query {
         name: "rollup",
-        render: &|format| context.catalogue.rollup(&taxonomy, format, &changes),
+        sql: &sql,
         inputs_digest: &inputs.digest,
         attempt: run.attempt,
         report_repeats: true,

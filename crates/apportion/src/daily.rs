@@ -8,7 +8,6 @@ use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};
 use crate::walker::{Machine, Sleep, Walked, real_sleep};
-use apportion_config::Loaded;
 use apportion_core::day::{Day, DayRun, Outcome, RunRecord};
 use apportion_core::evaluation::Evaluation;
 use apportion_store::{Store, StoreError};
