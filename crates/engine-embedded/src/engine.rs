@@ -21,7 +21,7 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::runtime::Runtime;
 
@@ -84,7 +84,7 @@ impl EmbeddedEngine {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, 1).map_err(failed)?;
+        let context = context(&open(statement)?, &statement.lookups, 1, &Arc::default()).map_err(failed)?;
         let plan = context.sql(&statement.sql).await.and_then(|frame| frame.into_optimized_plan()).map_err(failed)?;
         let mut columns = Vec::new();
         plan.apply(|node| {
@@ -103,20 +103,33 @@ impl EmbeddedEngine {
     ///
     /// What fails is in the stream, also midway.
     pub async fn stream(&self, statement: &Statement) -> Result<RowStream, EngineError> {
+        Ok(self.typed_stream(statement, Arc::default()).await?.1)
+    }
+
+    /// The same with Trino's name of each column's type. `bytes_read` grows as the rows come: by the columns asked for in Parquet files, by
+    /// whole CSV files.
+    pub async fn typed_stream(
+        &self,
+        statement: &Statement,
+        bytes_read: Arc<AtomicU64>,
+    ) -> Result<(Vec<String>, RowStream), EngineError> {
         let failed = |error: DataFusionError| {
             let (class, message) = classify(&error);
             EngineError::Failed { class, message }
         };
-        let (context, _) = context(&open(statement)?, &statement.lookups, self.threads).map_err(failed)?;
+        let counters = Arc::new(Counters { bytes: bytes_read, ..Counters::default() });
+        let context = context(&open(statement)?, &statement.lookups, self.threads, &counters).map_err(failed)?;
         let batches = context.sql(&statement.sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
-        let header = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let schema = batches.schema();
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let types = schema.fields().iter().map(|field| rows::trino_type(field.data_type())).collect();
         let rows = batches.flat_map(move |batch| {
             futures::stream::iter(match batch {
                 Ok(batch) => rows::texts(&batch),
                 Err(error) => vec![Err(failed(error))],
             })
         });
-        Ok(RowStream { header, rows: rows.boxed() })
+        Ok((types, RowStream { header, rows: rows.boxed() }))
     }
 
     fn executions(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Execution>> {
@@ -157,7 +170,8 @@ fn context(
     sources: &[(String, Arc<Source>)],
     lookups: &[Lookup],
     threads: usize,
-) -> Result<(SessionContext, Arc<Counters>), DataFusionError> {
+    counters: &Arc<Counters>,
+) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new().with_target_partitions(threads).with_batch_size(BATCH_ROWS);
     // A group may come as late as the last row: skipping the first aggregation never pays here.
     config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
@@ -169,15 +183,14 @@ fn context(
     let context = SessionContext::new_with_state(state);
     functions::register(&context)?;
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
-    let counters = Arc::new(Counters::default());
     for (name, source) in sources {
-        let table = BillTable { source: Arc::clone(source), counters: Arc::clone(&counters) };
+        let table = BillTable { source: Arc::clone(source), counters: Arc::clone(counters) };
         context.register_table(name.as_str(), Arc::new(table))?;
     }
     for lookup in lookups {
         context.register_table(lookup.name.as_str(), Arc::new(small_table(lookup)?))?;
     }
-    Ok((context, counters))
+    Ok(context)
 }
 
 /// A small table, held in memory. An unquoted name in SQL is one in small letters.
@@ -202,17 +215,18 @@ fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, EngineError
 async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
     let sources = open(&statement).map_err(|error| (error.class(), error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
-    let (context, counters) = context(&sources, &statement.lookups, threads).map_err(failed)?;
+    let counters = Arc::new(Counters::default());
+    let context = context(&sources, &statement.lookups, threads, &counters).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
     let stream = frame.execute_stream().await.map_err(failed)?;
     let schema = stream.schema();
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed)?;
     let mut warnings: Vec<String> = sources.iter().flat_map(|(_, source)| source.warnings.sentences()).collect();
     warnings.sort();
-    let bytes = |source: &Arc<Source>| source.files.iter().map(|file| file.size).sum::<u64>();
     let poll = Poll::Succeeded {
-        bytes_read: sources.iter().map(|(_, source)| bytes(source)).sum(),
+        bytes_read: counters.bytes.load(Ordering::Relaxed),
         rows_read: counters.rows.load(Ordering::Relaxed),
+        cost: None,
         warnings,
     };
     Ok((poll, Spool { schema, batches }))

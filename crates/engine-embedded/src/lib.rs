@@ -11,6 +11,7 @@ mod error;
 mod functions;
 mod profile;
 mod read;
+pub mod resolve;
 mod rows;
 mod scan;
 mod sum;

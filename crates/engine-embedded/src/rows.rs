@@ -3,6 +3,7 @@
 use crate::engine::Spool;
 use apportion_engine::{EngineError, Row, RowStream};
 use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -35,4 +36,22 @@ pub(crate) fn texts(batch: &RecordBatch) -> Vec<Result<Row, EngineError>> {
     let row =
         |row: usize| batch.columns().iter().zip(&formatters).map(|(column, formatter)| cell(row, column, formatter)).collect();
     (0..batch.num_rows()).map(row).collect()
+}
+
+/// Trino's name of the type that a column would have there.
+pub(crate) fn trino_type(kind: &DataType) -> String {
+    match kind {
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => "integer".to_owned(),
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => "double".to_owned(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("decimal({precision},{scale})")
+        }
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp(3)".to_owned(),
+        DataType::Map(..) => "map(varchar,varchar)".to_owned(),
+        DataType::Null => "unknown".to_owned(),
+        _ => "varchar".to_owned(),
+    }
 }

@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub rows: AtomicU64,
+    /// Of the columns asked for as they lie in Parquet files, and of whole CSV files.
+    pub bytes: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,8 @@ impl Iterator for Units {
                 let unit = *self.work.units.get(self.work.next.fetch_add(1, Ordering::Relaxed))?;
                 match self.work.source.read(unit, &self.work.wanted, self.work.batch_rows) {
                     Ok(batches) => {
+                        let bytes = self.work.source.bytes(unit, &self.work.wanted);
+                        self.work.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
                         self.current = Some(batches);
                         self.file = self.work.source.file_name(unit);
                     }

@@ -95,6 +95,14 @@ impl TrinoEngine {
         run.await.map(|_| ()).map_err(|(class, message)| EngineError::Failed { class, message })
     }
 
+    /// Trino's names of the types of a result's columns, such as `decimal(38,12)`.
+    pub fn types(&self, id: &ExecutionId) -> Result<Vec<String>, EngineError> {
+        match &*self.state(id)?.borrow() {
+            State::Succeeded(_, spool, _) => Ok(spool.types.clone()),
+            _ => Err(EngineError::NotFinished(id.0.clone())),
+        }
+    }
+
     /// Stops every statement that still runs, and waits some seconds for Trino to say so.
     pub async fn stop_all(&self) {
         let running: Vec<ExecutionId> = self.executions().keys().cloned().collect();
@@ -203,7 +211,9 @@ impl QueryEngine for TrinoEngine {
                 Poll::Failed { class: FailureClass::Stopped, message: "the statement was stopped".to_owned() }
             }
             State::Running(work) => Poll::Running { progress: work.per_cent() },
-            State::Succeeded(work, _, warnings) => Poll::Succeeded { bytes_read: work.bytes, rows_read: work.rows, warnings },
+            State::Succeeded(work, _, warnings) => {
+                Poll::Succeeded { bytes_read: work.bytes, rows_read: work.rows, cost: None, warnings }
+            }
             State::Failed((class, message)) => Poll::Failed { class, message },
         })
     }

@@ -71,7 +71,7 @@ pub(crate) async fn submit(client: &Client, url: &str, sql: &str) -> Result<Page
 pub(crate) async fn follow(client: &Client, url: &str, first: Page, seen: impl Fn(Work)) -> Result<(Spool, Work), Wrong> {
     let here = |what: String| (FailureClass::Internal, format!("the temporary file of a result: {what}"));
     let mut writer = Writer::new().map_err(|error| here(error.to_string()))?;
-    let mut header: Option<Vec<String>> = None;
+    let mut header: Option<(Vec<String>, Vec<String>)> = None;
     let mut page = first;
     loop {
         let work = Work::of(&page.stats);
@@ -80,7 +80,7 @@ pub(crate) async fn follow(client: &Client, url: &str, first: Page, seen: impl F
             return Err(classify(error));
         }
         if header.is_none() {
-            header = page.columns.take().map(|columns| columns.into_iter().map(|column| column.name).collect());
+            header = page.columns.take().map(|columns| columns.into_iter().map(|column| (column.name, column.ty)).unzip());
         }
         match page.data.take() {
             None => {}
@@ -97,7 +97,8 @@ pub(crate) async fn follow(client: &Client, url: &str, first: Page, seen: impl F
             }
         }
         let Some(next) = page.next_uri.take() else {
-            return Ok((writer.finish(header.unwrap_or_default()).map_err(here)?, work));
+            let (names, types) = header.unwrap_or_default();
+            return Ok((writer.finish(names, types).map_err(here)?, work));
         };
         page = again(url, || client.get_next::<Row>(&next)).await?;
     }

@@ -16,6 +16,8 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 pub(crate) struct Spool {
     header: Vec<String>,
+    /// Trino's names of the columns' types.
+    pub types: Vec<String>,
     file: NamedTempFile,
 }
 
@@ -41,9 +43,9 @@ impl Writer {
         self.file.write_all(b"\n").map_err(|error| error.to_string())
     }
 
-    pub fn finish(self, header: Vec<String>) -> Result<Spool, String> {
+    pub fn finish(self, header: Vec<String>, types: Vec<String>) -> Result<Spool, String> {
         let file = self.file.into_inner().map_err(|error| error.to_string())?;
-        Ok(Spool { header, file })
+        Ok(Spool { header, types, file })
     }
 }
 
@@ -88,7 +90,7 @@ mod tests {
         writer.row(vec![json!("a\n\"b\""), json!(null), json!(12), json!(true)]).unwrap();
         writer.row(vec![json!(""), json!("0.100000000000"), json!(-9_007_199_254_740_993_i64), json!(false)]).unwrap();
         assert!(writer.row(vec![json!([1])]).is_err());
-        let spool = writer.finish(vec!["a".to_owned()]).unwrap();
+        let spool = writer.finish(vec!["a".to_owned()], Vec::new()).unwrap();
         let text = |text: &str| Some(text.to_owned());
         for _ in 0..2 {
             let (header, rows) = spool.rows().unwrap().collect().await.unwrap();

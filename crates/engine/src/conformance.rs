@@ -242,7 +242,7 @@ fn bill_cases() -> Vec<Case> {
 const PAYLOADS: [&str; 6] =
     ["o'k", "'; drop table bill; --", "a\"b\\", "line\nbreak", "{{period}} $1 ? %s", "/* \u{202e}x */ ''"];
 
-async fn execute(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str) -> Result<Poll, EngineError> {
+async fn execute(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str) -> Result<(ExecutionId, Poll), EngineError> {
     let statement = Statement {
         name: "conformance".to_owned(),
         sql: sql.to_owned(),
@@ -253,7 +253,7 @@ async fn execute(engine: &dyn QueryEngine, table: &Table, sql: &str, token: &str
     loop {
         match engine.poll(&id).await? {
             Poll::Running { .. } => continue,
-            done => return Ok(done),
+            done => return Ok((id, done)),
         }
     }
 }
@@ -271,10 +271,10 @@ async fn fetch_ordered(
     sql: &str,
     token: &str,
 ) -> Result<(Vec<String>, Vec<Row>), EngineError> {
-    if let Poll::Failed { class, message } = execute(engine, table, sql, token).await? {
-        return Err(EngineError::Failed { class, message });
+    match execute(engine, table, sql, token).await? {
+        (_, Poll::Failed { class, message }) => Err(EngineError::Failed { class, message }),
+        (id, _) => engine.rows(&id).await?.collect().await,
     }
-    engine.rows(&ExecutionId(token.to_owned())).await?.collect().await
 }
 
 /// Runs everything; each failure is one sentence. `table` names [`BILL`]. Tokens begin with `prefix`, so that an engine

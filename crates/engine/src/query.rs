@@ -3,6 +3,7 @@
 use crate::schema::BillFormat;
 use apportion_core::close::Layout;
 use apportion_core::hygiene::TagKeys;
+use apportion_core::money::Money;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -115,6 +116,8 @@ pub enum FailureClass {
     Internal,
     /// Somebody called `stop`.
     Stopped,
+    /// It ran into a limit that was set for it, of bytes scanned or of time: retrying costs the same again and ends the same.
+    CutOff,
 }
 
 impl fmt::Display for FailureClass {
@@ -125,6 +128,7 @@ impl fmt::Display for FailureClass {
             FailureClass::Throttled => "throttled",
             FailureClass::Internal => "internal",
             FailureClass::Stopped => "stopped",
+            FailureClass::CutOff => "cut off",
         })
     }
 }
@@ -139,6 +143,8 @@ pub enum Poll {
     Succeeded {
         bytes_read: u64,
         rows_read: u64,
+        /// What whoever runs the engine asks for it, in US dollars; `None` where nobody charges by the query.
+        cost: Option<Money>,
         /// What a person should know about the bill, such as numbers with a `+` in the exponent. Sorted.
         warnings: Vec<String>,
     },

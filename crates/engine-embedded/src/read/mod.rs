@@ -177,6 +177,15 @@ impl Source {
         path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
+    /// Bytes of a unit that reading these columns takes: their pages in Parquet, the whole file of a CSV.
+    pub fn bytes(&self, unit: Unit, wanted: &[Wanted]) -> u64 {
+        let Some(file) = self.files.get(unit.file) else { return 0 };
+        match &file.kind {
+            Kind::Parquet(parquet) => parquet.bytes(unit.part, wanted),
+            Kind::Csv(_) => file.size,
+        }
+    }
+
     /// The declared columns at these positions, and last the line id where its repeats are to be reported.
     pub fn wanted(&self, projection: &[usize]) -> Arc<[Wanted]> {
         let columns = self.format.columns();

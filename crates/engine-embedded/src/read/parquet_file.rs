@@ -72,6 +72,15 @@ impl ParquetFile {
         self.metadata.metadata().num_row_groups()
     }
 
+    /// Bytes of these columns in a row group, compressed as they lie there.
+    pub fn bytes(&self, row_group: usize, wanted: &[Wanted]) -> u64 {
+        let is_wanted = |name: &str| wanted.iter().any(|wanted| wanted.column.name.eq_ignore_ascii_case(name));
+        let groups = self.metadata.metadata().row_groups();
+        let columns = groups.get(row_group).map_or(&[][..], |group| group.columns());
+        let wanted = columns.iter().filter(|column| column.column_path().parts().first().is_some_and(|name| is_wanted(name)));
+        wanted.map(|column| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
+    }
+
     fn field(&self, name: &str) -> Option<(usize, &Field)> {
         let fields = self.metadata.schema().fields().iter().enumerate();
         fields.map(|(index, field)| (index, field.as_ref())).find(|(_, field)| field.name().eq_ignore_ascii_case(name))
