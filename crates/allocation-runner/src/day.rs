@@ -62,7 +62,7 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
         let awaited = vec![format!("the bill: `{file}` was delivered anew while it was read")];
         return Ok(Output::Day { state: State::Waiting, awaited });
     }
-    let Some(warnings) = polled? else {
+    let Some(ended) = polled? else {
         return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
     };
     let taxonomy = taxonomy(context, run).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
         return Ok(Output::Day { state: State::Waiting, awaited });
     }
     let names: Vec<String> = taxonomy.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
-    let warnings = warnings.into_iter().chain(located.ignored.iter().map(|line| format!("left out: {line}"))).collect();
+    let warnings = ended.warnings.into_iter().chain(located.ignored.iter().map(|line| format!("left out: {line}"))).collect();
     collect(context, run, &names, seen, lines, warnings).await?;
     Ok(Output::Day { state: State::Succeeded, awaited: Vec::new() })
 }

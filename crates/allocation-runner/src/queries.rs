@@ -1,6 +1,7 @@
 //! One query for each format of a bill: started under a token of its own, then polled.
 
 use crate::{Context, Error};
+use apportion_core::close::Scan;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, TableFile, catalogue};
@@ -51,17 +52,27 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
     Ok(started)
 }
 
-/// Warnings of all queries once every one has succeeded, `None` while one runs.
-pub(crate) async fn poll(context: &Context, started: &[Started]) -> Result<Option<BTreeSet<String>>, Error> {
-    let mut warnings = BTreeSet::new();
+/// What all queries of a run came to, beside their rows.
+#[derive(Default)]
+pub(crate) struct Ended {
+    pub warnings: BTreeSet<String>,
+    pub scans: Vec<Scan>,
+}
+
+/// `None` while one query runs.
+pub(crate) async fn poll(context: &Context, started: &[Started]) -> Result<Option<Ended>, Error> {
+    let mut ended = Ended::default();
     for query in started {
         match context.engine.poll(&ExecutionId(query.execution.clone())).await.map_err(engine)? {
             Poll::Running { .. } => return Ok(None),
             Poll::Failed { class, message } => return Err(failed(class, message)),
-            Poll::Succeeded { warnings: found, .. } => warnings.extend(found),
+            Poll::Succeeded { bytes_read, cost, warnings, .. } => {
+                ended.warnings.extend(warnings);
+                ended.scans.extend(cost.map(|cost| Scan { format: query.format.clone(), bytes: bytes_read, us_dollars: cost }));
+            }
         }
     }
-    Ok(Some(warnings))
+    Ok(Some(ended))
 }
 
 pub(crate) async fn rows(context: &Context, query: &Started) -> Result<RowStream, Error> {

@@ -40,16 +40,17 @@ pub(crate) async fn poll(context: &Context, run: &Run) -> Result<Output, Error> 
     let started: Vec<Started> = read_staged(context, &run.staging, "queries.json").await?;
     let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     // A person knows a file by the name under which it was delivered.
-    let warnings = match queries::poll(context, &started).await {
+    let ended = match queries::poll(context, &started).await {
         Err(Error::BadBill(message)) => {
             return Err(Error::BadBill(with_names(context, &inputs, message, |file| &file.delivered_as)));
         }
         other => other?,
     };
-    let Some(warnings) = warnings else { return Ok(Output::Query { state: State::Running }) };
+    let Some(ended) = ended else { return Ok(Output::Query { state: State::Running }) };
     // Warnings stand in the close, which is the same whatever the delivery was called.
-    let warnings = warnings.into_iter().map(|warning| with_names(context, &inputs, warning, |file| &file.path)).collect();
-    collect(context, run, &started, warnings).await?;
+    let warnings = ended.warnings.into_iter().map(|warning| with_names(context, &inputs, warning, |file| &file.path)).collect();
+    let facts = RollupFacts { warnings, scans: ended.scans, ..RollupFacts::default() };
+    collect(context, run, &started, facts).await?;
     Ok(Output::Query { state: State::Succeeded })
 }
 
@@ -72,9 +73,8 @@ fn with_name_for_key(message: String, key: &str, name: &str) -> String {
     format!("{}{name}{}", &message[..start], with_name_for_key(message[at + key.len()..].to_owned(), key, name))
 }
 
-async fn collect(context: &Context, run: &Run, started: &[Started], warnings: Vec<String>) -> Result<(), Error> {
+async fn collect(context: &Context, run: &Run, started: &[Started], mut facts: RollupFacts) -> Result<(), Error> {
     let taxonomy = configuration(context, run).await?.configuration.taxonomy;
-    let mut facts = RollupFacts { warnings, ..RollupFacts::default() };
     let mut rows: Vec<RollupRow> = Vec::new();
     for query in started {
         let part = rollup::read(queries::rows(context, query).await?, &taxonomy).await.map_err(engine)?;

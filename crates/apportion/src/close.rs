@@ -5,7 +5,7 @@ use crate::failure::{BAD_INPUT, DOES_NOT_RECONCILE, Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};
 use apportion_config::Loaded;
-use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, Run};
+use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, RollupFacts, Run, Scan};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
 use apportion_engine::QueryEngine;
@@ -48,6 +48,9 @@ pub struct Summary {
     pub folder: Option<PathBuf>,
     /// Files beside the bill that are not of it, each with the reason. Of the delivery, so not of the close.
     pub left_out: Vec<String>,
+    /// What was charged for the rollup; nothing but with Athena.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<Scan>,
     pub reconciliation: Reconciliation,
 }
 
@@ -57,10 +60,10 @@ pub async fn close(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     let template = template(options)?;
     if options.dry_run && !options.engine.is_embedded() {
         return Err(Failure::bad_input(
-            "--dry-run freezes the bill in a temporary folder, which a cluster does not see: leave --engine out",
+            "--dry-run freezes the bill in a temporary folder, which no other engine sees: leave --engine out",
         ));
     }
-    let engine = options.engine.open(None)?;
+    let engine = options.engine.open(None).await?;
     let first = close_currency(options, &loaded, &template, &engine, ("", ""), progress).await?;
     let mut summaries = vec![first];
     if loaded.configuration.settings.each_currency {
@@ -320,10 +323,12 @@ async fn closed(options: &Options, staged: &Staged<'_>, output: &serde_json::Val
 async fn summary(staged: &Staged<'_>, status: &str, folder: Option<PathBuf>) -> Result<Summary, Failure> {
     let facts: CloseFacts = staged.read("close.json").await?;
     let compared: Compared = staged.read("compared.json").await?;
+    let rollup: RollupFacts = staged.read("rollup.json").await?;
     let located: serde_json::Value = staged.read("bill.json").await?;
     let ignored = located["ignored"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(Summary {
         left_out: ignored.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect(),
+        scans: rollup.scans,
         status: status.to_owned(),
         period: facts.period,
         close: facts.close,

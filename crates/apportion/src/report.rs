@@ -72,6 +72,9 @@ pub fn summary(summary: &Summary) -> String {
     for line in &summary.left_out {
         let _ = writeln!(text, "  left out: {}", printable(line));
     }
+    for scan in &summary.scans {
+        let _ = writeln!(text, "  Athena scanned {} bytes of {}: {} USD at list price", scan.bytes, scan.format, scan.us_dollars);
+    }
     if let Some(folder) = &summary.folder {
         let _ = writeln!(text, "\nstatements      {}", folder.join("statements").display());
         let _ = writeln!(text, "ledger          {}", folder.join("ledger.csv").display());

@@ -144,6 +144,19 @@ pub struct RollupFacts {
     pub without_invoice_ids: Vec<String>,
     /// Things a person should know about the files, such as exponents with a plus sign.
     pub warnings: Vec<String>,
+    /// What was charged for the queries, where somebody charges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<Scan>,
+}
+
+/// What one query of an engine that charges has scanned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Format of the bill that it rolled up.
+    pub format: String,
+    pub bytes: u64,
+    /// At the engine's list price.
+    pub us_dollars: Money,
 }
 
 /// What is awaited before a period can close.

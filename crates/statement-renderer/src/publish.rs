@@ -9,7 +9,7 @@ pub mod proof;
 pub use manifest::{Checkpoint, Counts, FrozenPart, Manifest, committed, part_prefixes};
 
 use crate::signer::Signer;
-use apportion_core::close::{CloseFacts, InputsManifest, Reconciliation, Run};
+use apportion_core::close::{CloseFacts, InputsManifest, Reconciliation, RollupFacts, Run};
 use apportion_core::period::Period;
 use apportion_output::{sha256_hex, sums_file};
 use apportion_store::{Entry, PutOutcome, Store, StoreError};
@@ -237,7 +237,13 @@ impl Publication<'_> {
     async fn write_manifest(&self, from: &str) -> Result<Vec<u8>, Error> {
         let inputs: InputsManifest = staged(self.context, self.run, "inputs.json").await?;
         let report: Reconciliation = json(&self.context.work, &format!("{from}reconciliation.json")).await?;
-        let manifest = Manifest::of(self.run, self.facts.clone(), inputs, self.parts().await?, &report);
+        // A close that was staged without a rollup has nothing to say of queries.
+        let queries = match staged::<RollupFacts>(self.context, self.run, "rollup.json").await {
+            Ok(facts) => facts.scans,
+            Err(Error::Store(StoreError::NotFound { .. })) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let manifest = Manifest::of(self.run, self.facts.clone(), inputs, self.parts().await?, &report, queries);
         let bytes = manifest.to_bytes().map_err(|error| Error::Staging(error.to_string()))?;
         let key = format!("{}{MANIFEST}", self.target);
         if self.context.closes.put_once(&key, &bytes).await? == PutOutcome::Created {

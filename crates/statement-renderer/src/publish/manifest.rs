@@ -1,6 +1,6 @@
 //! The texts of a published close that are not its figures: `manifest.json`, `CHECKPOINT`, and who stands at `CURRENT`.
 
-use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Reconciliation, Run};
+use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Reconciliation, Run, Scan};
 use apportion_core::period::Period;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct Manifest {
     /// All else that was frozen: configuration, organization, invoices, SQL, the user's own template.
     pub parts: Vec<FrozenPart>,
     pub counts: Counts,
+    /// What was charged for the rollup: with Athena only, so that a close by any other engine has the same bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<Scan>,
     /// Version of the program that published.
     pub tool_version: String,
 }
@@ -58,6 +61,7 @@ impl Manifest {
         inputs: InputsManifest,
         parts: Vec<FrozenPart>,
         report: &Reconciliation,
+        queries: Vec<Scan>,
     ) -> Manifest {
         let counts = Counts {
             bill_files: inputs.files.len(),
@@ -72,6 +76,7 @@ impl Manifest {
             files: inputs.files,
             parts,
             counts,
+            queries,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -82,10 +87,12 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Whether two manifests tell of the same content; under which name and version it was delivered may differ.
+    /// Whether two manifests tell of the same content; under which name and version it was delivered, and what it
+    /// cost to read, may differ.
     pub(crate) fn same_content(&self, other: &Manifest) -> bool {
         let plain = |manifest: &Manifest| {
             let mut manifest = manifest.clone();
+            manifest.queries.clear();
             for file in &mut manifest.files {
                 file.delivered_as.clear();
                 file.version.clear();
