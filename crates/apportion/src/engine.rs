@@ -1,4 +1,4 @@
-//! Which engine runs the SQL: the embedded one, or a Trino cluster of the user's own.
+//! Which engine runs the SQL: the embedded one, Amazon Athena, or a Trino cluster of the user's own.
 
 use crate::failure::Failure;
 use apportion_engine::QueryEngine;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineName {
     Embedded,
+    Athena,
     /// The cluster's address.
     Trino(String),
 }
@@ -22,7 +23,8 @@ impl FromStr for EngineName {
         match text.split_once('=') {
             Some(("trino", url)) if !url.is_empty() => Ok(EngineName::Trino(url.to_owned())),
             _ if text == "embedded" => Ok(EngineName::Embedded),
-            _ => Err("write embedded, or trino=http://host:port".to_owned()),
+            _ if text == "athena" => Ok(EngineName::Athena),
+            _ => Err("write embedded, athena, or trino=http://host:port".to_owned()),
         }
     }
 }
@@ -30,7 +32,7 @@ impl FromStr for EngineName {
 /// Options of every command that runs SQL.
 #[derive(Debug, Clone, Args)]
 pub struct EngineArguments {
-    /// What runs the SQL: embedded, or trino=URL, a cluster that sees the same files (docs/engines.md).
+    /// What runs the SQL: embedded, athena, or trino=URL; the last two must see the same files (docs/engines.md).
     #[arg(long, value_name = "ENGINE", default_value = "embedded")]
     pub engine: EngineName,
     /// The cluster's catalog.
@@ -39,11 +41,27 @@ pub struct EngineArguments {
     /// The catalog's schema, with the tables that `apportion schema` makes.
     #[arg(long, value_name = "NAME")]
     pub schema: Option<String>,
+    /// Athena's workgroup; APPORTION_WORKGROUP without it, else primary.
+    #[arg(long, value_name = "NAME")]
+    pub workgroup: Option<String>,
+    /// Athena's database, with the tables of sql/schema; APPORTION_DATABASE without it, else apportion.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Where Athena puts results, if the workgroup does not say.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX/")]
+    pub results: Option<String>,
 }
 
 impl Default for EngineArguments {
     fn default() -> Self {
-        EngineArguments { engine: EngineName::Embedded, catalog: None, schema: None }
+        EngineArguments {
+            engine: EngineName::Embedded,
+            catalog: None,
+            schema: None,
+            workgroup: None,
+            database: None,
+            results: None,
+        }
     }
 }
 
@@ -53,15 +71,45 @@ impl EngineArguments {
         self.engine == EngineName::Embedded
     }
 
-    /// The engine. `delivered_root` is what Trino calls the folder of the delivered bill, for commands that read that.
-    pub fn open(&self, delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
+    /// The engine. `delivered_root` is what the engine calls the folder of the delivered bill, for commands that read that.
+    pub async fn open(&self, delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
+        if !matches!(self.engine, EngineName::Trino(_)) && (self.catalog.is_some() || self.schema.is_some()) {
+            return Err(Failure::bad_input("--catalog and --schema are a cluster's: name one with --engine trino=URL"));
+        }
+        let of_athena = [&self.workgroup, &self.database, &self.results];
+        if self.engine != EngineName::Athena && of_athena.iter().any(|option| option.is_some()) {
+            return Err(Failure::bad_input("--workgroup, --database and --results are Athena's: write --engine athena"));
+        }
         match &self.engine {
-            EngineName::Embedded if self.catalog.is_some() || self.schema.is_some() => {
-                Err(Failure::bad_input("--catalog and --schema are a cluster's: name one with --engine trino=URL"))
-            }
             EngineName::Embedded => Ok(embedded()),
+            EngineName::Athena => self.athena(delivered_root).await,
             EngineName::Trino(url) => Ok(self.trino(url, delivered_root)?),
         }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn athena(&self, _delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
+        Err(Failure::bad_input(
+            "this apportion was built without Athena: build it with `cargo build -p apportion --features aws`",
+        ))
+    }
+
+    /// Athena, with region, credentials and endpoints from the environment.
+    #[cfg(feature = "aws")]
+    async fn athena(&self, delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
+        use apportion_engine_athena::{AthenaEngine, Settings};
+        let named = |option: &Option<String>, variable: &str, otherwise: &str| {
+            let name = option.clone().or_else(|| apportion_runtime::optional_setting(variable));
+            name.unwrap_or_else(|| otherwise.to_owned())
+        };
+        let workgroup = named(&self.workgroup, "APPORTION_WORKGROUP", "primary");
+        let database = named(&self.database, "APPORTION_DATABASE", "apportion");
+        // The state machine sleeps fifteen seconds between polls, which most queries do not take.
+        let patience = std::time::Duration::from_secs(60);
+        let settings = Settings { delivered_root, output: self.results.clone(), patience, ..Settings::new(workgroup, database) };
+        let configuration = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let (athena, s3) = (aws_sdk_athena::Client::new(&configuration), aws_sdk_s3::Client::new(&configuration));
+        Ok(Arc::new(AthenaEngine::new(athena, s3, settings)))
     }
 
     #[cfg(not(feature = "trino"))]
@@ -71,7 +119,7 @@ impl EngineArguments {
         ))
     }
 
-    /// The cluster, with what it does on stderr, and stopped when the user interrupts.
+    /// The cluster, with what it does on stderr.
     #[cfg(feature = "trino")]
     pub fn trino(&self, url: &str, delivered_root: Option<String>) -> Result<Arc<apportion_engine_trino::TrinoEngine>, Failure> {
         use apportion_engine_trino::{Settings, TrinoEngine};
@@ -86,7 +134,6 @@ impl EngineArguments {
         let told = std::sync::Mutex::new(std::time::Instant::now());
         let engine = TrinoEngine::new(settings).map_err(Failure::bad_input)?.with_listener(move |progress| tell(&told, progress));
         let engine = Arc::new(engine);
-        stop_on_interrupt(&engine);
         Ok(engine)
     }
 }
@@ -111,25 +158,6 @@ fn tell(told: &std::sync::Mutex<std::time::Instant>, progress: &apportion_engine
     eprintln!("Trino: {}: {per_cent}{} rows read, {} nodes", progress.statement, progress.rows, progress.nodes);
 }
 
-/// A statement that nobody follows would hold the cluster for minutes. A second interrupt ends the process at once.
-#[cfg(feature = "trino")]
-fn stop_on_interrupt(engine: &Arc<apportion_engine_trino::TrinoEngine>) {
-    let (engine, runtime) = (Arc::downgrade(engine), tokio::runtime::Handle::current());
-    let was_asked = std::sync::atomic::AtomicBool::new(false);
-    let handler = move || {
-        if !was_asked.swap(true, std::sync::atomic::Ordering::Relaxed)
-            && let Some(engine) = engine.upgrade()
-        {
-            eprintln!("apportion: interrupted; Trino is told to stop");
-            runtime.block_on(engine.stop_all());
-        }
-        std::process::exit(130);
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("apportion: an interrupt will not stop Trino: {error}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,15 +165,18 @@ mod tests {
     #[test]
     fn an_engine_is_named_by_a_word_or_an_address() {
         assert_eq!("embedded".parse(), Ok(EngineName::Embedded));
+        assert_eq!("athena".parse(), Ok(EngineName::Athena));
         assert_eq!("trino=https://x:1".parse(), Ok(EngineName::Trino("https://x:1".to_owned())));
-        for text in ["trino", "trino=", "athena", "", "TRINO=http://x"] {
+        for text in ["trino", "trino=", "athena=x", "", "TRINO=http://x"] {
             assert!(text.parse::<EngineName>().is_err(), "{text}");
         }
     }
 
-    #[test]
-    fn a_clusters_options_without_a_cluster_are_a_mistake() {
+    #[tokio::test]
+    async fn an_engines_options_without_the_engine_are_a_mistake() {
         let arguments = EngineArguments { catalog: Some("hive".to_owned()), ..EngineArguments::default() };
-        assert!(arguments.open(None).is_err());
+        assert!(arguments.open(None).await.is_err());
+        let arguments = EngineArguments { workgroup: Some("primary".to_owned()), ..EngineArguments::default() };
+        assert!(arguments.open(None).await.is_err());
     }
 }

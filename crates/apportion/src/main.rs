@@ -1,6 +1,8 @@
 //! The command line: a whole month on one machine, by the same functions, SQL and state machines as on AWS.
 
 mod anomalies;
+#[cfg(feature = "aws")]
+mod athena_front;
 mod close;
 mod daily;
 mod daily_report;
@@ -91,6 +93,9 @@ enum Command {
     Suggestions(suggestions::SuggestionsCommand),
     /// Makes the tables of sql/schema in a Trino cluster, or prints their statements for Athena or Trino.
     Schema(schema::SchemaArguments),
+    /// Serves Athena's API on this machine over an engine of ours: for AWS_ENDPOINT_URL_ATHENA.
+    #[cfg(feature = "aws")]
+    Athena(athena_front::FrontArguments),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -288,6 +293,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Anomalies(command) => print(&anomalies::run(&command).await?).map(|()| 0),
         Command::Health(arguments) => print(&health::run(&arguments).await?).map(|()| 0),
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
+        #[cfg(feature = "aws")]
+        Command::Athena(arguments) => athena_front::run(arguments).await,
         Command::Sample(arguments) => run_sample(arguments),
         Command::Schema(arguments) => schema::run(&arguments).await.and_then(|text| print(&text)).map(|()| 0),
     }

@@ -41,8 +41,8 @@ pub async fn run(arguments: &SchemaArguments) -> Result<String, Failure> {
         return Ok(printed(dialect, &name, arguments.engine.catalog.as_deref(), &roots));
     }
     match &arguments.engine.engine {
-        EngineName::Embedded => Err(Failure::bad_input(
-            "the embedded engine has no tables: name a cluster with --engine trino=URL, or --print athena",
+        EngineName::Embedded | EngineName::Athena => Err(Failure::bad_input(
+            "tables are made in a cluster, --engine trino=URL; for Athena, --print athena gives the statements to run",
         )),
         EngineName::Trino(url) => made(arguments, url, &roots).await,
     }
@@ -60,7 +60,7 @@ fn printed(dialect: Dialect, schema: &str, catalog: Option<&str>, roots: &Roots)
 
 #[cfg(not(feature = "trino"))]
 async fn made(arguments: &SchemaArguments, _url: &str, _roots: &Roots) -> Result<String, Failure> {
-    arguments.engine.open(None).map(|_| String::new())
+    arguments.engine.open(None).await.map(|_| String::new())
 }
 
 #[cfg(feature = "trino")]
