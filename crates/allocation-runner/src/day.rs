@@ -4,12 +4,13 @@
 
 use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
-use apportion_core::close::{Located, Readiness};
+use apportion_core::close::{BillFile, Located, Readiness};
 use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, Restated, family, newest, ownership, restated};
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
-use apportion_engine::{catalogue, daily};
+use apportion_engine::{Area, Stored, TableFile, catalogue, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
+use apportion_store::Store;
 use std::collections::BTreeMap;
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -29,8 +30,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     let mut files = Vec::with_capacity(located.files.len());
     let mut digest = String::new();
     for file in &located.files {
-        let path = context.bill.local_path(&file.key);
-        files.push((file.format.clone(), path.ok_or_else(|| Error::Staging(format!("`{}` is not a local file", file.key)))?));
+        files.push((file.format.clone(), delivered(&context.bill, &located, file)));
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
     let query = Query {
@@ -44,6 +44,13 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     let started = queries::start(context, &query, &files).await?;
     write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Day { state: State::Running, awaited: Vec::new() })
+}
+
+/// A delivered file as engines find it.
+fn delivered(bill: &Store, located: &Located, file: &BillFile) -> TableFile {
+    let layout = located.layout_of(file).cloned();
+    let stored = layout.map(|layout| Stored { area: Area::Delivered, key: file.key.clone(), layout });
+    TableFile { path: bill.local_path(&file.key), stored }
 }
 
 pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {

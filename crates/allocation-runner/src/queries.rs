@@ -3,11 +3,10 @@
 use crate::{Context, Error};
 use apportion_core::tags::Taxonomy;
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, catalogue};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, TableFile, catalogue};
 use apportion_output::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 /// A query that was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,12 +28,12 @@ pub(crate) struct Query<'a> {
 }
 
 /// Starts the query for each format that has files.
-pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String, PathBuf)]) -> Result<Vec<Started>, Error> {
+pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String, TableFile)]) -> Result<Vec<Started>, Error> {
     let mut started = Vec::new();
     for format in BillFormat::ALL {
         let of_format = files.iter().filter(|(name, _)| name == format.as_str());
-        let paths: Vec<PathBuf> = of_format.map(|(_, path)| path.clone()).collect();
-        if paths.is_empty() {
+        let files: Vec<TableFile> = of_format.map(|(_, file)| file.clone()).collect();
+        if files.is_empty() {
             continue;
         }
         let sql = catalogue::render(query.text, query.taxonomy, format, &BTreeMap::new())
@@ -43,7 +42,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
         let statement = Statement {
             name: format!("{}-{}", query.name, format.as_str()),
             sql,
-            tables: vec![Table { name: "bill".to_owned(), format, files: paths, report_repeats: query.report_repeats }],
+            tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: query.report_repeats }],
             lookups: Vec::new(),
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;

@@ -3,20 +3,25 @@
 use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration, queries, read_staged, write_staged};
 use apportion_core::bill::RollupRow;
-use apportion_core::close::{FrozenFile, InputsManifest, RollupFacts, Run};
+use apportion_core::close::{FrozenFile, InputsManifest, Layout, Located, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{catalogue, rollup};
+use apportion_engine::{Area, Stored, TableFile, catalogue, rollup};
 use apportion_output::rollup_csv;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error> {
     let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let taxonomy = configuration(context, run).await?.configuration.taxonomy;
+    let located: Located = read_staged(context, &run.staging, "bill.json").await?;
+    let layouts: BTreeMap<&str, &Layout> =
+        located.files.iter().filter_map(|file| Some((file.key.as_str(), located.layout_of(file)?))).collect();
     let mut files = Vec::with_capacity(inputs.files.len());
     for file in &inputs.files {
         let key = format!("{}{}", inputs.prefix(), file.path);
-        let path = context.work.local_path(&key).ok_or_else(|| Error::Staging(format!("`{key}` is not a local file")))?;
-        files.push((file.format.clone(), path));
+        let path = context.work.local_path(&key);
+        let layout = layouts.get(file.delivered_as.as_str());
+        let stored = layout.map(|layout| Stored { area: Area::Frozen, key, layout: (*layout).clone() });
+        files.push((file.format.clone(), TableFile { path, stored }));
     }
     let query = Query {
         name: "rollup",

@@ -142,8 +142,7 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
         let format: BillFormat = file.format.parse().map_err(Failure::other)?;
         by_format.entry(format).or_default().extend(store.local_path(&file.key));
     }
-    let table = |(format, files)| Table { name: "bill".to_owned(), format, files, report_repeats: false };
-    Ok(by_format.into_iter().map(table).collect())
+    Ok(by_format.into_iter().map(|(format, paths)| Table::local(format, paths)).collect())
 }
 
 struct Asked {

@@ -61,13 +61,46 @@ pub struct BillFile {
     pub format: String,
     /// `parquet`, `csv` or `csv.gz`.
     pub encoding: String,
+    /// Which of [`Located::layouts`] it has.
+    pub layout: usize,
+}
+
+/// What an engine that reads files through a table must know of a file before it asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Layout {
+    pub content: Content,
+    /// Columns in the file's own order and spelling.
+    pub columns: Vec<String>,
+}
+
+/// How a file holds the declared columns of its format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Parquet with the declared types, every amount a double: what AWS Data Exports deliver.
+    Parquet,
+    /// The same with every amount a decimal.
+    ParquetDecimal,
+    /// Parquet with a declared column of some other type, such as an account id that is a number: no table can declare it.
+    ParquetOther,
+    /// CSV or CSV.gz.
+    Csv,
 }
 
 /// `bill.json`: files of the bill, and files nearby that are not of it, each with the reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located {
     pub files: Vec<BillFile>,
+    /// The distinct layouts of the files, in the order in which they were found.
+    pub layouts: Vec<Layout>,
     pub ignored: Vec<String>,
+}
+
+impl Located {
+    /// The layout of a file of this list.
+    pub fn layout_of(&self, file: &BillFile) -> Option<&Layout> {
+        self.layouts.get(file.layout)
+    }
 }
 
 /// One frozen file of the bill.

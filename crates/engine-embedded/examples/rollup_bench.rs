@@ -88,12 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
     let taxonomy = taxonomy();
     let sql = catalogue::render(catalogue::ROLLUP, &taxonomy, BillFormat::Cur2, &BTreeMap::new())?;
-    let table = Table {
-        name: "bill".to_owned(),
-        format: BillFormat::Cur2,
-        files: files.clone(),
-        report_repeats: mode == "rollup_repeats",
-    };
+    let table = Table { report_repeats: mode == "rollup_repeats", ..Table::local(BillFormat::Cur2, files.iter().cloned()) };
     let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
     let engine = EmbeddedEngine::new();
     let started = Instant::now();

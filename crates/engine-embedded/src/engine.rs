@@ -1,6 +1,6 @@
 //! The engine: DataFusion over local files, behind `QueryEngine`.
 
-use crate::error::{BillError, classify};
+use crate::error::classify;
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
 use crate::sum::CheckedSum;
@@ -194,13 +194,13 @@ fn small_table(lookup: &Lookup) -> Result<MemTable, DataFusionError> {
 }
 
 /// Opens every file that a statement reads.
-fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, BillError> {
+fn open(statement: &Statement) -> Result<Vec<(String, Arc<Source>)>, EngineError> {
     let tables = statement.tables.iter();
-    tables.map(|table| Source::open(table).map(|source| (table.name.clone(), Arc::new(source)))).collect()
+    tables.map(|table| Ok((table.name.clone(), Arc::new(Source::open(table)?)))).collect()
 }
 
 async fn execute(statement: Statement, threads: usize) -> Result<(Poll, Spool), (FailureClass, String)> {
-    let sources = open(&statement).map_err(|error| (FailureClass::Bill, error.to_string()))?;
+    let sources = open(&statement).map_err(|error| (error.class(), error.to_string()))?;
     let failed = |error: DataFusionError| classify(&error);
     let (context, counters) = context(&sources, &statement.lookups, threads).map_err(failed)?;
     let frame = context.sql(&statement.sql).await.map_err(failed)?;
@@ -281,7 +281,7 @@ impl QueryEngine for EmbeddedEngine {
 
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError> {
         let bill = bill.clone();
-        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.files, bill.format).await });
+        let task = self.runtime()?.spawn(async move { crate::profile::tag_keys(&bill.paths()?, bill.format).await });
         let broken = |error: tokio::task::JoinError| EngineError::Failed {
             class: FailureClass::Internal,
             message: format!("the engine broke off: {error}"),

@@ -230,7 +230,7 @@ pub(crate) async fn tag_keys(files: &[PathBuf], format: BillFormat) -> Result<Ta
 pub async fn profile(files: &[PathBuf], format: BillFormat) -> Result<BillProfile, EngineError> {
     let broken = |message: &str| EngineError::Failed { class: FailureClass::Bill, message: message.to_owned() };
     let (projection, layout) = layout(format).ok_or_else(|| broken("the format declares no cost column"))?;
-    let source = Source::open(&Table { name: "bill".to_owned(), format, files: files.to_vec(), report_repeats: false })?;
+    let source = Source::open(&Table::local(format, files.iter().cloned()))?;
     let wanted = source.wanted(&projection);
     debug_assert!(wanted.iter().any(|wanted| wanted.column.kind == ColumnType::Double));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

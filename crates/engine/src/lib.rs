@@ -4,6 +4,7 @@
 //! Nothing here runs SQL. An adapter makes Trino's semantics hold where its engine differs; `conformance` proves that it does.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod binding;
 pub mod catalogue;
 mod columns;
 pub mod conformance;
@@ -13,6 +14,10 @@ pub mod profile;
 mod query;
 pub mod rollup;
 pub mod schema;
+pub mod tables;
 pub mod views;
 
-pub use query::{EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, RowStream, Statement, Table, run};
+pub use query::{
+    Area, EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, RowStream, Statement, Stored, Table, TableFile,
+    run,
+};

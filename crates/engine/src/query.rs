@@ -1,6 +1,7 @@
 //! The trait that every engine implements, and what passes through it.
 
 use crate::schema::BillFormat;
+use apportion_core::close::Layout;
 use apportion_core::hygiene::TagKeys;
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -16,9 +17,58 @@ pub struct Table {
     pub name: String,
     pub format: BillFormat,
     /// The bill's files, in any order: Parquet, CSV or CSV.gz by content, not by name.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<TableFile>,
     /// Warn of files that give one line id to more than one line (`BillFormat::line_id_column`).
     pub report_repeats: bool,
+}
+
+impl Table {
+    /// A bill of files on this machine alone, which no engine has a table over.
+    pub fn local(format: BillFormat, paths: impl IntoIterator<Item = PathBuf>) -> Table {
+        let file = |path| TableFile { path: Some(path), stored: None };
+        Table { name: "bill".to_owned(), format, files: paths.into_iter().map(file).collect(), report_repeats: false }
+    }
+
+    /// The paths of all files, for an engine that reads local files; an error that names the first that is not one.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, EngineError> {
+        let path = |file: &TableFile| {
+            file.path.clone().ok_or_else(|| EngineError::Failed {
+                class: FailureClass::Statement,
+                message: format!(
+                    "`{}` is not a file on this machine, and the embedded engine reads nothing else: use Athena or Trino, or fetch the bill",
+                    file.stored.as_ref().map_or("a file of the bill", |stored| stored.key.as_str())
+                ),
+            })
+        };
+        self.files.iter().map(path).collect()
+    }
+}
+
+/// One file of a table, as each kind of engine finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFile {
+    /// On this machine, if it is there: what the embedded engine reads.
+    pub path: Option<PathBuf>,
+    /// In a store that an engine has tables over ([`crate::binding`]), if it is in one.
+    pub stored: Option<Stored>,
+}
+
+/// Where the tables of `sql/schema` find a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub area: Area,
+    /// Key in that area's store.
+    pub key: String,
+    pub layout: Layout,
+}
+
+/// Which store a file lies in, and so which set of tables covers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Area {
+    /// The work store: frozen copies, a folder of which holds files of one layout and nothing else.
+    Frozen,
+    /// The bill's own store: files as they were delivered, in folders that may hold others too.
+    Delivered,
 }
 
 /// A small table beside the bill, such as which account sits in which OU. An engine with tables of its own may read it from there.

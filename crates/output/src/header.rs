@@ -2,7 +2,9 @@
 
 use crate::OutputError;
 use flate2::read::MultiGzDecoder;
+use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::Type;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
@@ -18,11 +20,25 @@ pub enum Encoding {
     CsvGz,
 }
 
+/// What a column of a Parquet file holds; everything in a CSV file is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    Text,
+    Double,
+    Decimal,
+    Timestamp,
+    /// A map of text to text.
+    TextMap,
+    Other,
+}
+
 /// Encoding and top-level columns of one file, in the file's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileColumns {
     pub encoding: Encoding,
     pub columns: Vec<String>,
+    /// What each column holds.
+    pub held: Vec<Held>,
 }
 
 /// Reads the Parquet footer or the CSV header of a file; errors name the file.
@@ -34,18 +50,51 @@ pub fn columns_of(path: &Path) -> Result<FileColumns, OutputError> {
     file.rewind().map_err(|error| failed(&error))?;
     let (encoding, columns) = match magic.as_slice() {
         b"PAR1" => (Encoding::Parquet, parquet_columns(file)),
-        [0x1f, 0x8b, ..] => (Encoding::CsvGz, csv_columns(MultiGzDecoder::new(BufReader::new(file)))),
+        [0x1f, 0x8b, ..] => (Encoding::CsvGz, texts(csv_columns(MultiGzDecoder::new(BufReader::new(file))))),
         [] => return Err(failed(&"the file is empty; expected Parquet, CSV or CSV.gz")),
-        _ => (Encoding::Csv, csv_columns(file)),
+        _ => (Encoding::Csv, texts(csv_columns(file))),
     };
-    Ok(FileColumns { encoding, columns: columns.map_err(|what| failed(&what))? })
+    let (columns, held) = columns.map_err(|what| failed(&what))?.into_iter().unzip();
+    Ok(FileColumns { encoding, columns, held })
 }
 
-fn parquet_columns(file: File) -> Result<Vec<String>, String> {
+fn texts(columns: Result<Vec<String>, String>) -> Result<Vec<(String, Held)>, String> {
+    columns.map(|columns| columns.into_iter().map(|name| (name, Held::Text)).collect())
+}
+
+fn parquet_columns(file: File) -> Result<Vec<(String, Held)>, String> {
     let reader = SerializedFileReader::new(file)
         .map_err(|error| format!("the Parquet footer cannot be read, is the file complete? ({error})"))?;
     let schema = reader.metadata().file_metadata().schema();
-    Ok(schema.get_fields().iter().map(|field| field.name().to_owned()).collect())
+    Ok(schema.get_fields().iter().map(|field| (field.name().to_owned(), held(field))).collect())
+}
+
+/// What a field of a Parquet schema holds, by its logical type, or the older converted one where a writer gave only that.
+fn held(field: &Type) -> Held {
+    if field.is_group() {
+        return if is_text_map(field) { Held::TextMap } else { Held::Other };
+    }
+    let info = field.get_basic_info();
+    match (info.logical_type_ref(), info.converted_type(), field.get_physical_type()) {
+        (Some(LogicalType::String), ..) | (None, ConvertedType::UTF8, _) => Held::Text,
+        (Some(LogicalType::Decimal { .. }), ..) | (None, ConvertedType::DECIMAL, _) => Held::Decimal,
+        (Some(LogicalType::Timestamp { .. }), ..)
+        | (None, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS, _)
+        | (None, ConvertedType::NONE, PhysicalType::INT96) => Held::Timestamp,
+        (None, ConvertedType::NONE, PhysicalType::DOUBLE) => Held::Double,
+        _ => Held::Other,
+    }
+}
+
+fn is_text_map(field: &Type) -> bool {
+    let info = field.get_basic_info();
+    let is_map = matches!(info.logical_type_ref(), Some(LogicalType::Map))
+        || matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE);
+    let [entries] = field.get_fields() else { return false };
+    is_map
+        && entries.is_group()
+        && entries.get_fields().len() == 2
+        && entries.get_fields().iter().all(|of| held(of) == Held::Text)
 }
 
 fn csv_columns(file: impl Read) -> Result<Vec<String>, String> {
@@ -92,8 +141,9 @@ mod tests {
     fn csv_headers_are_read_plain_zipped_quoted_and_with_a_byte_order_mark() {
         let expected = vec!["a".to_owned(), "b,\n\"c\"".to_owned(), "d".to_owned()];
         let header = b"\xef\xbb\xbfa,\"b,\n\"\"c\"\"\",d\r\n1,2,3\r\n";
-        assert_eq!(columns(header).unwrap(), FileColumns { encoding: Encoding::Csv, columns: expected.clone() });
-        assert_eq!(columns(&gzip(header)).unwrap(), FileColumns { encoding: Encoding::CsvGz, columns: expected });
+        let texts = |encoding, columns| FileColumns { encoding, columns, held: vec![Held::Text; 3] };
+        assert_eq!(columns(header).unwrap(), texts(Encoding::Csv, expected.clone()));
+        assert_eq!(columns(&gzip(header)).unwrap(), texts(Encoding::CsvGz, expected));
         assert_eq!(columns(b"only").unwrap().columns, ["only"]);
     }
 

@@ -1,7 +1,7 @@
 //! Copies the accepted files to `inputs/<period>/<digest>/`, by version and hash, and says so last.
 
 use crate::{Context, Error, Output, read_staged, write_staged};
-use apportion_core::close::{CloseFacts, FrozenFile, InputsManifest, Located, Run, Shard};
+use apportion_core::close::{BillFile, CloseFacts, FrozenFile, InputsManifest, Located, Run, Shard};
 use apportion_output::sha256_hex;
 use apportion_store::{PutOutcome, StoreError};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub(crate) async fn fingerprint(context: &Context, run: &Run, shard: Shard) -> R
         let apportion_store::Copied { sha256, size, .. } =
             context.bill.digest(&file.key, Some(&file.version)).await.map_err(changed)?;
         frozen.push(FrozenFile {
-            path: format!("bill/{sha256}.{}", file.encoding),
+            path: format!("{}{sha256}.{}", folder(&located, file)?, file.encoding),
             sha256,
             size,
             format: file.format.clone(),
@@ -26,6 +26,13 @@ pub(crate) async fn fingerprint(context: &Context, run: &Run, shard: Shard) -> R
     let files = frozen.len();
     write_staged(context, &run.staging, &fingerprint_name(shard.from), &frozen).await?;
     Ok(Output::Done { files })
+}
+
+/// Folder of a frozen file: files of one format and layout, and nothing else, so that a table over it reads them all alike.
+fn folder(located: &Located, file: &BillFile) -> Result<String, Error> {
+    let layout = located.layout_of(file).ok_or_else(|| Error::Staging(format!("bill.json: `{}` has no layout", file.key)))?;
+    let text = serde_json::to_string(layout).map_err(|error| Error::Staging(error.to_string()))?;
+    Ok(format!("bill/{}-{}/", file.format, &sha256_hex(text.as_bytes())[..8]))
 }
 
 fn fingerprint_name(from: usize) -> String {

@@ -4,11 +4,11 @@
 //! Anything else is a file, or a folder whose data files are all taken.
 
 use crate::{Context, Error, Output, write_staged};
-use apportion_core::close::{BillFile, Located, Readiness, Run, shards};
+use apportion_core::close::{BillFile, Content, Layout, Located, Readiness, Run, shards};
 use apportion_core::day::DayRun;
 use apportion_core::period::Period;
-use apportion_engine::schema::BillFormat;
-use apportion_output::{Encoding, FileColumns, columns_of};
+use apportion_engine::schema::{BillFormat, ColumnType};
+use apportion_output::{Encoding, FileColumns, Held, columns_of};
 use apportion_store::{Entry, Store};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,12 +78,13 @@ async fn stage(context: &Context, staging: &str, found: Found) -> Result<Output,
             return Ok(Output::Located { ready: false, awaited, files: 0, shards: Vec::new() });
         }
     };
-    let mut files = Vec::with_capacity(keys.len());
+    let mut located = Located { files: Vec::with_capacity(keys.len()), layouts: Vec::new(), ignored };
     for entry in keys {
-        files.push(describe(&context.bill, entry)?);
+        let file = describe(&context.bill, entry, &mut located.layouts)?;
+        located.files.push(file);
     }
-    let count = files.len();
-    write_staged(context, staging, "bill.json", &Located { files, ignored }).await?;
+    let count = located.files.len();
+    write_staged(context, staging, "bill.json", &located).await?;
     Ok(Output::Located { ready: true, awaited: Vec::new(), files: count, shards: shards(count) })
 }
 
@@ -96,15 +97,19 @@ async fn entries_of(store: &Store, bill: &str) -> Result<Vec<Entry>, Error> {
     Ok(store.list(bill).await?)
 }
 
-/// Opens a file's footer or header: format from its columns.
-fn describe(store: &Store, entry: Entry) -> Result<BillFile, Error> {
+/// Opens a file's footer or header: format from its columns, and its layout, put among those known.
+fn describe(store: &Store, entry: Entry, layouts: &mut Vec<Layout>) -> Result<BillFile, Error> {
     let path = store.local_path(&entry.key).ok_or_else(|| {
         Error::BadBill(format!("`{}`: the format of a file that is not local comes from its manifest", entry.key))
     })?;
-    let FileColumns { encoding, columns } =
-        columns_of(&path).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
-    let format = BillFormat::detect(&columns).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
-    let encoding = match encoding {
+    let found = columns_of(&path).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
+    let format = BillFormat::detect(&found.columns).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
+    let layout = layout(format, &found);
+    let place = layouts.iter().position(|known| *known == layout).unwrap_or_else(|| {
+        layouts.push(layout);
+        layouts.len() - 1
+    });
+    let encoding = match found.encoding {
         Encoding::Parquet => "parquet",
         Encoding::Csv => "csv",
         Encoding::CsvGz => "csv.gz",
@@ -115,7 +120,34 @@ fn describe(store: &Store, entry: Entry) -> Result<BillFile, Error> {
         version: entry.version,
         format: format.as_str().to_owned(),
         encoding: encoding.to_owned(),
+        layout: place,
     })
+}
+
+/// How a file holds the declared columns of its format.
+fn layout(format: BillFormat, found: &FileColumns) -> Layout {
+    let content = if found.encoding == Encoding::Parquet { parquet_content(format, found) } else { Content::Csv };
+    Layout { content, columns: found.columns.clone() }
+}
+
+/// Which table could declare the columns of a Parquet file; those that the format does not declare do not matter.
+fn parquet_content(format: BillFormat, found: &FileColumns) -> Content {
+    let (mut doubles, mut decimals) = (0, 0);
+    for column in format.columns() {
+        let place = found.columns.iter().position(|name| name.eq_ignore_ascii_case(column.name));
+        let Some(held) = place.and_then(|place| found.held.get(place)) else { continue };
+        match (column.kind, held) {
+            (ColumnType::Double, Held::Double) => doubles += 1,
+            (ColumnType::Double, Held::Decimal) => decimals += 1,
+            (ColumnType::Text, Held::Text) | (ColumnType::Timestamp, Held::Timestamp) | (ColumnType::TextMap, Held::TextMap) => {}
+            _ => return Content::ParquetOther,
+        }
+    }
+    match (doubles, decimals) {
+        (_, 0) => Content::Parquet,
+        (0, _) => Content::ParquetDecimal,
+        _ => Content::ParquetOther,
+    }
 }
 
 fn is_data(key: &str) -> bool {

@@ -189,8 +189,7 @@ async fn run(
         let key = format!("{}{}", facts.inputs_prefix(), file.path);
         out.local_path(&key).ok_or_else(|| Failure::other(format!("`{key}` is not a local file")))
     };
-    let files = files.iter().map(path).collect::<Result<_, _>>()?;
-    let tables = vec![Table { name: "bill".to_owned(), format, files, report_repeats: false }];
+    let tables = vec![Table::local(format, files.iter().map(path).collect::<Result<Vec<_>, _>>()?)];
     let statement = Statement { name: format!("explain-{}", format.as_str()), sql, tables, lookups: Vec::new() };
     engine.stream(&statement).await.map_err(engine_failure)
 }

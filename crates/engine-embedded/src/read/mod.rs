@@ -19,8 +19,8 @@ pub(crate) use times::format_millis;
 use line_ids::{LineIds, UnitIds};
 
 use crate::error::{BillError, Place};
-use apportion_engine::Table;
 use apportion_engine::schema::{BillFormat, Column, ColumnType};
+use apportion_engine::{EngineError, Table};
 use datafusion::arrow::array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeSet;
@@ -137,11 +137,11 @@ pub(crate) struct Wanted {
 }
 
 impl Source {
-    pub fn open(table: &Table) -> Result<Source, BillError> {
-        if table.files.is_empty() {
-            return Err(BillError::NoFiles(table.name.clone()));
+    pub fn open(table: &Table) -> Result<Source, EngineError> {
+        let mut paths = table.paths()?;
+        if paths.is_empty() {
+            return Err(BillError::NoFiles(table.name.clone()).into());
         }
-        let mut paths = table.files.clone();
         paths.sort();
         let files = paths.iter().map(|path| SourceFile::open(path, table.format)).collect::<Result<Vec<_>, _>>()?;
         let doubles = files.iter().all(|file| match &file.kind {

@@ -58,7 +58,7 @@ pub fn taxonomy() -> Taxonomy {
 }
 
 pub fn table(format: BillFormat, files: &[PathBuf]) -> Table {
-    Table { name: "bill".to_owned(), format, files: files.to_vec(), report_repeats: false }
+    Table::local(format, files.iter().cloned())
 }
 
 /// Runs SQL over a bill on a fresh engine.
