@@ -3,6 +3,11 @@
 //! The Lambda shell comes on top of [`call`]; the command line uses it in process.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+pub mod service;
+#[cfg(feature = "aws")]
+pub mod table;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
