@@ -5,13 +5,19 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod bill;
+pub mod conformance;
 mod decisions;
+mod finding_store;
+#[cfg(feature = "aws")]
+mod finding_table;
 mod findings;
 mod suggestions;
 mod tickets;
 
 pub use decisions::{Acceptance, DecideError, Decision, acceptance, decide, newest_suggestions};
-pub use findings::FindingStore;
+pub use finding_store::{FindingStore, Trend};
+#[cfg(feature = "aws")]
+pub use finding_table::{FindingTable, KEPT_DAYS};
 pub use suggestions::SUGGESTION_COLUMNS;
 
 use apportion_core::day::DayRun;
@@ -29,7 +35,7 @@ use std::sync::Arc;
 pub struct Context {
     /// The delivered bill; never written.
     pub bill: Store,
-    /// `staging/`, `org/`, `tickets/`, `suggestions/`, `outbox/`.
+    /// `staging/`, `org/`, `suggestions/`, `outbox/`.
     pub work: Store,
     pub findings: FindingStore,
     pub engine: Arc<dyn QueryEngine>,
@@ -84,6 +90,9 @@ pub enum Error {
     QueryThrottled(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[cfg(feature = "aws")]
+    #[error("{0}")]
+    Service(#[from] apportion_runtime::service::ServiceError),
     #[error("{0}")]
     Staging(String),
 }
@@ -97,6 +106,8 @@ impl Error {
             Error::QueryFailed(_) => "QueryFailed",
             Error::QueryThrottled(_) => "QueryThrottled",
             Error::Store(error) => error.name(),
+            #[cfg(feature = "aws")]
+            Error::Service(error) => error.name(),
             Error::Staging(_) => "Staging",
         }
     }

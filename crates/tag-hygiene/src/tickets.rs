@@ -1,13 +1,13 @@
-//! Drift tickets: their state in `tickets/`, each change as a record for ServiceNow in `outbox/`.
+//! Drift tickets: their state with the findings, each change as a record for ServiceNow in `outbox/`.
 //!
 //! The record is written before the ticket, once, under a name of the day and the change: a run that dies between the two writes the
 //! same record again and sends nothing twice.
 
+use crate::finding_store::{ticket_folder, ticket_key};
 use crate::{Context, Error, Known, json};
 use apportion_core::day::Day;
-use apportion_core::hygiene::{AccountFinding, Change, ChangeKind, Findings, Ticket, TicketState, next_ticket};
+use apportion_core::hygiene::{AccountFinding, Change, ChangeKind, Findings, TicketState, next_ticket};
 use apportion_core::money::Money;
-use apportion_output::sha256_hex;
 use serde_json::{Value, json as object};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub(crate) struct Kept {
 
 /// Opens, updates and closes; with `may_change` false only says what is open.
 pub(crate) async fn keep(context: &Context, found: &Findings, known: &Known, may_change: bool) -> Result<Kept, Error> {
-    let mut last = last_tickets(context).await?;
+    let mut last = context.findings.tickets().await?;
     let findings: BTreeMap<(String, String), &AccountFinding> =
         found.accounts.iter().map(|finding| ((finding.account_id.clone(), finding.currency.clone()), finding)).collect();
     let accounts: BTreeSet<(String, String)> = findings.keys().chain(last.keys()).cloned().collect();
@@ -32,13 +32,12 @@ pub(crate) async fn keep(context: &Context, found: &Findings, known: &Known, may
         let change = next_ticket(found.date, last.get(&account), finding, owner, &known.settings).filter(|_| may_change);
         if let Some(change) = change {
             send(context, found.date, &change).await?;
-            let key = key_of(&change.ticket);
-            context.work.put(&key, &json(&change.ticket)?).await?;
+            let key = context.findings.put_ticket(&change.ticket).await?;
             kept.changed.push((key, change.kind));
             last.insert(account.clone(), change.ticket);
         }
         if let Some(ticket) = last.get(&account).filter(|ticket| ticket.state == TicketState::Open) {
-            kept.open.push(key_of(ticket));
+            kept.open.push(ticket_key(ticket));
         }
     }
     Ok(kept)
@@ -50,32 +49,6 @@ fn unit_owner<'a>(known: &'a Known, unit: &str) -> &'a str {
     unit.and_then(|unit| unit.owners.first()).map_or("", String::as_str)
 }
 
-/// The latest ticket of each account and currency.
-async fn last_tickets(context: &Context) -> Result<BTreeMap<(String, String), Ticket>, Error> {
-    let mut last = BTreeMap::new();
-    // Keys sort by account, then by the day on which they were opened: the last one stays.
-    for entry in context.work.list("tickets/").await? {
-        let bytes = context.work.get(&entry.key).await?;
-        let ticket: Ticket = serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{}: {error}", entry.key)))?;
-        last.insert((ticket.account_id.clone(), ticket.currency.clone()), ticket);
-    }
-    Ok(last)
-}
-
-/// A folder name for an account and currency, whatever text the bill gives for them.
-fn folder(ticket: &Ticket) -> String {
-    let plain = |text: &str| !text.is_empty() && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if plain(&ticket.account_id) && plain(&ticket.currency) {
-        return format!("{}-{}", ticket.account_id, ticket.currency);
-    }
-    let digest = sha256_hex(format!("{:?} {:?}", ticket.account_id, ticket.currency).as_bytes());
-    format!("other-{}", &digest[..24])
-}
-
-fn key_of(ticket: &Ticket) -> String {
-    format!("tickets/{}/{}.json", folder(ticket), ticket.opened)
-}
-
 /// Puts the record of a change into the outbox, once.
 async fn send(context: &Context, date: Day, change: &Change) -> Result<(), Error> {
     let word = match change.kind {
@@ -83,7 +56,7 @@ async fn send(context: &Context, date: Day, change: &Change) -> Result<(), Error
         ChangeKind::Updated => "updated",
         ChangeKind::Closed => "closed",
     };
-    let key = format!("outbox/tickets/{date}-{}-{word}.json", folder(&change.ticket));
+    let key = format!("outbox/tickets/{date}-{}-{word}.json", ticket_folder(&change.ticket));
     context.work.put_once(&key, &json(&record(date, change))?).await?;
     Ok(())
 }
