@@ -3,7 +3,7 @@
 use crate::evaluate::{EVALUATION, configuration, rows, snapshots};
 use crate::figures::long_day;
 use crate::mail::{Attachment, Message, build, picture_id};
-use crate::outbox::{self, Preview, Sent};
+use crate::outbox::{self, Letter, Preview, Sent};
 use crate::page::{File, Notice, Page, Section, Tone};
 use crate::{Context, Error, Output, archive, chart, html, sections, staged, staging, text};
 use apportion_config::{Loaded, Mail};
@@ -72,7 +72,10 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
     let content = content(&page, &attachments)?;
     let sent = Sent { figures: figures_of(&page) };
     let (version, is_new) = match context.outbox.newest(run.date).await? {
-        Some(newest) if newest.content == content => (newest.version, false),
+        Some(newest) if newest.content == content => match newest.doubt {
+            None => (newest.version, false),
+            Some(doubt) => return Err(Error::MailUnknown(doubt)),
+        },
         Some(newest) => {
             page.notices.insert(0, replaced(&newest.sent, &sent, newest.version));
             (newest.version + 1, true)
@@ -83,7 +86,18 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
     if is_new {
         let (bytes, html) = message(mail, run.date, version, &page, picture.as_deref(), &attachments, &content)?;
         let preview = Preview { html, pdf };
-        was_sent = context.outbox.send(run.date, version, &bytes, &preview, &sent).await?;
+        let (sender, recipients) = (mail.sender.as_str(), mail.recipients.as_slice());
+        let letter = Letter {
+            date: run.date,
+            version,
+            content: &content,
+            mail: &bytes,
+            preview: &preview,
+            sent: &sent,
+            sender,
+            recipients,
+        };
+        was_sent = context.outbox.send(&letter).await?;
     }
     Ok(Output::Digest { sent: was_sent, mail: outbox::key(run.date, version), version, archive: archived, missing: names })
 }

@@ -15,14 +15,18 @@ mod mail;
 mod outbox;
 mod page;
 mod sections;
+#[cfg(feature = "aws")]
+mod ses;
 mod text;
 mod versions;
 
 pub use anomalies::{DecideError, Decision, FalsePositives, Record, decide, false_positives, records};
 pub use archive::{BREAKDOWN_COLUMNS, breakdown_csv, breakdown_key};
-pub use outbox::Outbox;
+pub use outbox::{Letter, Newest, Outbox, Preview, Sent};
+#[cfg(feature = "aws")]
+pub use ses::Ses;
 
-use apportion_core::day::{DayRun, FailedStage};
+use apportion_core::day::{Day, DayRun, FailedStage};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +51,8 @@ pub enum Event {
         #[serde(default)]
         stages: Vec<FailedStage>,
     },
+    /// A person says whether a mail went out of which that is not known ([`Error::MailUnknown`]).
+    Settle { date: Day, version: u32, was_sent: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +77,10 @@ pub enum Output {
         /// Stages that the mail names as missing.
         missing: Vec<String>,
     },
+    Settled {
+        /// `sent`, or `refused`: the next run sends it.
+        state: &'static str,
+    },
 }
 
 /// Variants that begin with `Bad` are input to mend; the others may pass when tried again.
@@ -82,6 +92,17 @@ pub enum Error {
     BadBill(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[cfg(feature = "aws")]
+    #[error("{0}")]
+    Service(#[from] apportion_runtime::service::ServiceError),
+    /// SES took nothing; the next run sends it.
+    #[error("{0}")]
+    MailRefused(String),
+    /// A mail may have gone out or not: nothing sends it again before a person has looked.
+    #[error("{0}")]
+    MailUnknown(String),
+    #[error("{0}")]
+    NothingToSettle(String),
     #[error("{0}")]
     Staging(String),
 }
@@ -93,6 +114,11 @@ impl Error {
             Error::BadConfiguration(_) => "BadConfiguration",
             Error::BadBill(_) => "BadBill",
             Error::Store(error) => error.name(),
+            #[cfg(feature = "aws")]
+            Error::Service(error) => error.name(),
+            Error::MailRefused(_) => "MailRefused",
+            Error::MailUnknown(_) => "MailUnknown",
+            Error::NothingToSettle(_) => "NothingToSettle",
             Error::Staging(_) => "Staging",
         }
     }
@@ -103,6 +129,9 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
     match event {
         Event::Evaluate { run } => evaluate::evaluate(context, &run).await,
         Event::Digest { run, stages } => digest::digest(context, &run, &stages).await,
+        Event::Settle { date, version, was_sent } => {
+            Ok(Output::Settled { state: context.outbox.settle(date, version, was_sent).await? })
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where findings and tickets are kept between runs. Every store passes [`crate::conformance`].
+//! Where findings and tickets are kept between runs. Every store passes one suite, `tests/finding_store`.
 
 #[cfg(feature = "aws")]
 use crate::FindingTable;

@@ -5,7 +5,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod bill;
-pub mod conformance;
 mod decisions;
 mod finding_store;
 #[cfg(feature = "aws")]

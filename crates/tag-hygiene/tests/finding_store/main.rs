@@ -1,8 +1,10 @@
 //! Both stores of findings pass one suite; the one in DynamoDB with faults between.
 #![allow(clippy::unwrap_used)]
 
+mod conformance;
+
 use apportion_store::Store;
-use tag_hygiene::{FindingStore, conformance};
+use tag_hygiene::FindingStore;
 
 #[tokio::test]
 async fn the_directory_conforms() {

@@ -1,10 +1,10 @@
 //! What every [`FindingStore`] must do. Each check names what failed.
 
-use crate::{FindingStore, Trend};
 use apportion_core::day::Day;
 use apportion_core::hygiene::{AccountFinding, Amounts, Findings, Ticket, TicketState, TrendPoint};
 use apportion_core::money::Money;
 use std::collections::{BTreeMap, BTreeSet};
+use tag_hygiene::{Error, FindingStore, Trend};
 
 /// Runs every check on an empty store; the first failure is the result.
 pub async fn check(store: &FindingStore) -> Result<(), String> {
@@ -21,7 +21,7 @@ fn require(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
-fn good<T>(result: Result<T, crate::Error>, what: &str) -> Result<T, String> {
+fn good<T>(result: Result<T, Error>, what: &str) -> Result<T, String> {
     result.map_err(|error| format!("{what}: {error}"))
 }
 
