@@ -5,6 +5,8 @@
 //! longest delay, and a state's payload limit counts bytes of compact JSON.
 
 mod definition;
+#[cfg(test)]
+mod history_tests;
 mod path;
 #[cfg(test)]
 mod tests;
