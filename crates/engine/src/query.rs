@@ -3,6 +3,7 @@
 use crate::schema::BillFormat;
 use apportion_core::close::Layout;
 use apportion_core::hygiene::TagKeys;
+use apportion_core::money::Money;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -115,6 +116,8 @@ pub enum FailureClass {
     Internal,
     /// Somebody called `stop`.
     Stopped,
+    /// It ran into a limit that was set for it, of bytes scanned or of time: retrying costs the same again and ends the same.
+    CutOff,
 }
 
 impl fmt::Display for FailureClass {
@@ -125,6 +128,7 @@ impl fmt::Display for FailureClass {
             FailureClass::Throttled => "throttled",
             FailureClass::Internal => "internal",
             FailureClass::Stopped => "stopped",
+            FailureClass::CutOff => "cut off",
         })
     }
 }
@@ -210,6 +214,10 @@ pub trait QueryEngine: Send + Sync {
     /// Every tag key of a bill with its values and the money on them, by the export's own columns. Listing keys takes `unnest` of a map,
     /// which the shared subset of SQL lacks, so each engine does it in its own way.
     async fn tag_keys(&self, bill: &Table) -> Result<TagKeys, EngineError>;
+    /// What whoever runs the engine asks for a statement that read so many bytes, in US dollars; `None` where nobody charges by the byte.
+    fn cost(&self, _bytes_read: u64) -> Option<Money> {
+        None
+    }
 }
 
 /// Starts a statement, waits for it by polling every `poll_seconds`, and opens its result; a failed one is an error here.
