@@ -17,6 +17,7 @@ pub async fn check(store: &Store, prefix: &str) -> Result<(), String> {
     bad_keys_are_refused(store).await?;
     missing_keys_are_named(store, &format!("{prefix}missing")).await?;
     versions_are_kept(store, &format!("{prefix}version")).await?;
+    parts_and_listed_versions_are_of_one_content(store, &format!("{prefix}part")).await?;
     copies_are_exact(store, &format!("{prefix}copy")).await
 }
 
@@ -181,6 +182,36 @@ async fn versions_are_kept(store: &Store, prefix: &str) -> Result<(), String> {
         // A store that keeps versions gives the old one; a store that does not refuses. Neither gives the new content.
         Ok(bytes) => require(bytes == b"before", "a version's content never changes"),
         Err(StoreError::Changed { key: named, .. }) => require(named == key, "the error names the changed key"),
+        Err(other) => Err(format!("a changed file is Changed, not {other}")),
+    }
+}
+
+async fn parts_and_listed_versions_are_of_one_content(store: &Store, prefix: &str) -> Result<(), String> {
+    let key = format!("{prefix}/a");
+    good(store.put(&key, b"0123456789").await, "put")?;
+    let listed = good(store.list(&key).await, "list")?.pop().ok_or("list finds what was put")?;
+    require(good(store.get_version(&key, &listed.version).await, "get_version")? == b"0123456789", "a listed version is read")?;
+    let pinned = good(store.pin(listed.clone()).await, "pin")?;
+    require((&pinned.key, pinned.size) == (&key, 10), "pin keeps key and size")?;
+    let head = good(store.head(&key).await, "head")?.ok_or("head finds what was put")?;
+    require(head.version == pinned.version, "a pinned version is the one that head gives")?;
+    for version in [&listed.version, &pinned.version] {
+        let parts = [(0, 4, "0123"), (7, 3, "789"), (8, 100, "89")];
+        for (from, count, expected) in parts {
+            let found = good(store.part(&key, version, from, count).await, "part")?;
+            require(found == expected.as_bytes(), "a part is those bytes")?;
+        }
+    }
+    let all = good(store.get_all(&format!("{prefix}/")).await, "get_all")?;
+    require(all.into_iter().collect::<Vec<_>>() == [("a".to_owned(), b"0123456789".to_vec())], "get_all names what follows")?;
+    good(store.put(&key, b"anew").await, "put")?;
+    let changed = |result: Result<Vec<u8>, StoreError>| matches!(result, Err(StoreError::Changed { .. }));
+    require(changed(store.get_version(&key, &listed.version).await), "a listed version is gone with its content")?;
+    require(changed(store.part(&key, &listed.version, 0, 4).await), "and so are its parts")?;
+    match store.pin(listed).await {
+        // Where a listing's version is lasting, there is nothing to pin.
+        Err(StoreError::Changed { key: named, .. }) => require(named == key, "the error names the changed key"),
+        Ok(entry) => require(changed(store.get_version(&key, &entry.version).await), "pin never gives the new content"),
         Err(other) => Err(format!("a changed file is Changed, not {other}")),
     }
 }

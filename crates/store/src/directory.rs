@@ -8,7 +8,7 @@ use crate::key::SCRATCH;
 use crate::{Copied, Entry, PutOutcome, StoreError, check_key, finish_hex};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,6 +98,20 @@ impl Directory {
                 bytes.extend_from_slice(chunk);
                 Ok(())
             })?;
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// Bytes `from..from + count`, fewer where the file ends.
+    pub(crate) async fn part(&self, key: &str, version: &str, from: u64, count: u64) -> Result<Vec<u8>, StoreError> {
+        let (key, version) = (key.to_owned(), version.to_owned());
+        self.blocking(move |directory| {
+            let (mut file, _) = directory.open(&key, Some(&version))?;
+            let mut bytes = Vec::new();
+            let read = file.seek(SeekFrom::Start(from)).and_then(|_| Read::by_ref(&mut file).take(count).read_to_end(&mut bytes));
+            read.map_err(|error| directory.io("read", &key, error))?;
+            directory.unchanged(&key, &file, &version)?;
             Ok(bytes)
         })
         .await
@@ -222,6 +236,30 @@ impl Directory {
         }
     }
 
+    /// Opens a file of this version; gives the version too.
+    fn open(&self, key: &str, version: Option<&str>) -> Result<(File, String), StoreError> {
+        let path = self.path(key)?;
+        let not_found = || StoreError::NotFound { key: key.to_owned(), store: self.root.display().to_string() };
+        let failed = |error: io::Error| if is_absent(&error) { not_found() } else { self.io("read", key, error) };
+        let file = File::open(&path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(not_found());
+        }
+        let wanted = version.map_or_else(|| version_of(&metadata), str::to_owned);
+        self.unchanged(key, &file, &wanted)?;
+        Ok((file, wanted))
+    }
+
+    /// Refuses an open file that is not this version.
+    fn unchanged(&self, key: &str, file: &File, wanted: &str) -> Result<(), StoreError> {
+        let found = version_of(&file.metadata().map_err(|error| self.io("read", key, error))?);
+        if found == wanted {
+            return Ok(());
+        }
+        Err(StoreError::Changed { key: key.to_owned(), store: self.root.display().to_string(), wanted: wanted.to_owned(), found })
+    }
+
     /// Streams a file, making sure that it is one version from first to last byte. Returns its size.
     fn read(
         &self,
@@ -229,30 +267,10 @@ impl Directory {
         version: Option<&str>,
         mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
-        let path = self.path(key)?;
-        let store = || self.root.display().to_string();
-        let failed = |error: io::Error| {
-            if is_absent(&error) {
-                StoreError::NotFound { key: key.to_owned(), store: store() }
-            } else {
-                self.io("read", key, error)
-            }
-        };
-        let mut file = File::open(&path).map_err(failed)?;
-        let before = file.metadata().map_err(failed)?;
-        if !before.is_file() {
-            return Err(StoreError::NotFound { key: key.to_owned(), store: store() });
-        }
-        let wanted = version.map_or_else(|| version_of(&before), str::to_owned);
-        let unchanged = |metadata: &Metadata| {
-            let found = version_of(metadata);
-            if found == wanted {
-                return Ok(());
-            }
-            Err(StoreError::Changed { key: key.to_owned(), store: store(), wanted: wanted.clone(), found })
-        };
-        unchanged(&before)?;
-        let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(before.len()).unwrap_or(CHUNK_BYTES) + 1)];
+        let (mut file, wanted) = self.open(key, version)?;
+        let failed = |error: io::Error| self.io("read", key, error);
+        let length = file.metadata().map_err(failed)?.len();
+        let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(length).unwrap_or(CHUNK_BYTES) + 1)];
         let mut size = 0;
         loop {
             let count = match file.read(&mut buffer) {
@@ -264,7 +282,7 @@ impl Directory {
             size += count as u64;
             take(&buffer[..count])?;
         }
-        unchanged(&file.metadata().map_err(failed)?)?;
+        self.unchanged(key, &file, &wanted)?;
         Ok(size)
     }
 

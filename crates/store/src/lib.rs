@@ -1,4 +1,4 @@
-//! Files by key: written once, written, read (by version), listed. A folder now; S3 behind a feature later.
+//! Files by key: written once, written, read (by version), listed: a folder of this machine, or with the feature `aws` a bucket of S3.
 //!
 //! What a key means is the caller's; nothing here knows bills or closes. Every store passes [`conformance`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -6,11 +6,16 @@
 pub mod conformance;
 mod directory;
 mod key;
+#[cfg(feature = "aws")]
+mod s3;
 
 pub use directory::{Directory, Faults};
 pub use key::check_key;
+#[cfg(feature = "aws")]
+pub use s3::{Retention, S3};
 
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -18,6 +23,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 pub enum Store {
     Directory(Directory),
+    #[cfg(feature = "aws")]
+    S3(S3),
 }
 
 /// One stored file.
@@ -26,7 +33,8 @@ pub struct Entry {
     pub key: String,
     /// Bytes.
     pub size: u64,
-    /// Which content this is; `<size>-<mtime in nanoseconds>` in a directory.
+    /// Which content this is: `<size>-<mtime in nanoseconds>` in a directory; in S3 the version id, but the ETag in a listing and where
+    /// the bucket keeps no versions.
     pub version: String,
 }
 
@@ -64,6 +72,17 @@ pub enum StoreError {
     Link { path: String, store: String },
     #[error("`{path}` in {store} has a name that is not UTF-8: rename it")]
     NotText { path: String, store: String },
+    #[error("`{location}` is no place for files: {why}; write s3://bucket or s3://bucket/prefix")]
+    BadLocation { location: String, why: &'static str },
+    #[error("cannot {action} `{key}` in {store}: {message}")]
+    Service {
+        action: &'static str,
+        key: String,
+        store: String,
+        message: String,
+        /// The same request may succeed later.
+        may_pass: bool,
+    },
     #[error("cannot {action} `{key}` in {store}: {source}")]
     Io { action: &'static str, key: String, store: String, source: std::io::Error },
 }
@@ -85,7 +104,7 @@ impl StoreError {
                 _ => "Store",
             },
             // A version that changed may be whole when it is read again.
-            StoreError::Changed { .. } => "Store",
+            StoreError::Changed { .. } | StoreError::Service { may_pass: true, .. } => "Store",
             _ => "StoreRefused",
         }
     }
@@ -97,10 +116,18 @@ impl Store {
         Store::Directory(Directory::new(root))
     }
 
+    /// A store over a bucket, or over what lies below a prefix of it.
+    #[cfg(feature = "aws")]
+    pub fn s3(client: aws_sdk_s3::Client, bucket: impl Into<String>, prefix: &str) -> Store {
+        Store::S3(S3::new(client, bucket, prefix))
+    }
+
     /// Writes a new file, whole or not at all; a file that exists stays as it is.
     pub async fn put_once(&self, key: &str, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
         match self {
             Store::Directory(directory) => directory.put_once(key, bytes).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.put_once(key, bytes).await,
         }
     }
 
@@ -154,6 +181,8 @@ impl Store {
     pub async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         match self {
             Store::Directory(directory) => directory.put(key, bytes).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.put(key, bytes).await,
         }
     }
 
@@ -161,6 +190,8 @@ impl Store {
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
         match self {
             Store::Directory(directory) => directory.get(key, None).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.get(key, None).await,
         }
     }
 
@@ -168,13 +199,36 @@ impl Store {
     pub async fn get_version(&self, key: &str, version: &str) -> Result<Vec<u8>, StoreError> {
         match self {
             Store::Directory(directory) => directory.get(key, Some(version)).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.get(key, Some(version)).await,
         }
+    }
+
+    /// Bytes `from..from + count` of one version, fewer where the file ends; `from` lies within it.
+    pub async fn part(&self, key: &str, version: &str, from: u64, count: u64) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Store::Directory(directory) => directory.part(key, version, from, count).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.part(key, version, from, count).await,
+        }
+    }
+
+    /// Every file whose key starts with `prefix`, by what follows the prefix.
+    pub async fn get_all(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let mut files = BTreeMap::new();
+        for entry in self.list(prefix).await? {
+            let bytes = self.get_version(&entry.key, &entry.version).await?;
+            files.insert(entry.key[prefix.len()..].to_owned(), bytes);
+        }
+        Ok(files)
     }
 
     /// Size and version, `None` if there is no such file.
     pub async fn head(&self, key: &str) -> Result<Option<Entry>, StoreError> {
         match self {
             Store::Directory(directory) => directory.head(key).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.head(key).await,
         }
     }
 
@@ -182,6 +236,18 @@ impl Store {
     pub async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         match self {
             Store::Directory(directory) => directory.list(prefix).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.list(prefix).await,
+        }
+    }
+
+    /// An entry of [`Store::list`] with the version by which the file is read even after it was replaced, where the store keeps versions:
+    /// a listing of S3 knows only the ETag. [`StoreError::Changed`] if it was replaced since.
+    pub async fn pin(&self, entry: Entry) -> Result<Entry, StoreError> {
+        match self {
+            Store::Directory(_) => Ok(entry),
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.pin(entry).await,
         }
     }
 
@@ -189,6 +255,8 @@ impl Store {
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         match self {
             Store::Directory(directory) => directory.folders(prefix).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.folders(prefix).await,
         }
     }
 
@@ -196,11 +264,15 @@ impl Store {
     pub async fn digest(&self, key: &str, version: Option<&str>) -> Result<Copied, StoreError> {
         match self {
             Store::Directory(directory) => directory.digest(key, version).await,
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => bucket.digest(key, version).await,
         }
     }
 
-    /// Streams a file of `source` here, hashing. A target that exists with the same content is fine, else
+    /// Copies a file of `source` here and gives its digest. A target that exists with the same content is fine, else
     /// [`StoreError::Conflict`].
+    ///
+    /// Within a machine it is streamed, within S3 S3 copies it; between the two it passes through memory.
     pub async fn copy_from(
         &self,
         source: &Store,
@@ -212,6 +284,16 @@ impl Store {
             (Store::Directory(target), Store::Directory(source)) => {
                 target.copy_from(source, source_key, source_version, key).await
             }
+            #[cfg(feature = "aws")]
+            (Store::S3(target), Store::S3(source)) => target.copy_from(source, source_key, source_version, key).await,
+            #[cfg(feature = "aws")]
+            _ => {
+                let bytes = source.get_version(source_key, source_version).await?;
+                self.put_same(key, &bytes).await?;
+                let mut hash = Sha256::new();
+                hash.update(&bytes);
+                Ok(Copied { key: key.to_owned(), sha256: finish_hex(hash), size: bytes.len() as u64 })
+            }
         }
     }
 
@@ -219,6 +301,8 @@ impl Store {
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         match self {
             Store::Directory(directory) => check_key(key).ok().map(|()| directory.root().join(key)),
+            #[cfg(feature = "aws")]
+            Store::S3(_) => None,
         }
     }
 }
@@ -227,6 +311,8 @@ impl std::fmt::Display for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Store::Directory(directory) => write!(f, "{}", directory.root().display()),
+            #[cfg(feature = "aws")]
+            Store::S3(bucket) => write!(f, "{bucket}"),
         }
     }
 }
