@@ -2,13 +2,15 @@
 
 use crate::{Context, Error, Output, configuration, read_staged, write_staged};
 use apportion_core::OUTPUT_VERSION;
-use apportion_core::allocate::{Inputs, allocate as allocate_rows};
+use apportion_core::allocate::{Allocation, Inputs, allocate as allocate_rows};
 use apportion_core::bill::RollupRow;
 use apportion_core::close::{CloseFacts, Compared, InputsManifest, Run, shards};
+use apportion_core::model::UNTAGGED;
+use apportion_core::money::Money;
 use apportion_core::org::OrgSnapshot;
 use apportion_core::period::Period;
-use apportion_engine::catalogue;
 use apportion_output::{ledger_csv, ledger_parquet, pools_csv, read_rollup_csv, rollup_csv, sha256_hex};
+use apportion_runtime::metrics::Figure;
 use std::collections::BTreeMap;
 
 /// The staged snapshot of the organization; an empty one if none was given.
@@ -47,7 +49,19 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
     write_staged(context, &run.staging, "pool_sources.json", &allocation.pool_sources).await?;
     let facts = facts(context, run, &compared, rollup_digest, loaded.digest, units).await?;
     write_staged(context, &run.staging, "close.json", &facts).await?;
+    apportion_runtime::metrics::emit(figures(&allocation));
     Ok(Output::Allocated { close: facts.close, shards: shards(facts.units.len()), ledger_rows: allocation.rows.len() })
+}
+
+/// What part of the cash no tag owns, and what part came through pools.
+fn figures(allocation: &Allocation) -> impl Iterator<Item = Figure> {
+    let whole: Money = allocation.rows.iter().map(|row| row.cash).sum();
+    // What one pool passes on to the next counts once.
+    let of_bill = || allocation.pool_sources.iter().filter(|source| source.from_pool_id.is_empty());
+    let untagged: Money = of_bill().filter(|source| source.pool_id == UNTAGGED).map(|source| source.cash).sum();
+    let pools: Money = of_bill().map(|source| source.cash).sum();
+    let share = |name, part: Money| Figure::percent(name, part.units(), whole.units());
+    [share("UntaggedShare", untagged), share("PoolShare", pools)].into_iter().flatten()
 }
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -76,7 +90,7 @@ async fn facts(
         Some(key) => Some(sha256_hex(&context.work.get(key).await?)),
         None => None,
     };
-    let sql: String = catalogue::FILES.iter().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
+    let sql: String = context.catalogue.of_close().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
     let mut facts = CloseFacts {
         close: String::new(),
         period: run.period,
@@ -93,7 +107,7 @@ async fn facts(
         sql_digest: sha256_hex(sql.as_bytes()),
         template_digest: context.template_digest.clone(),
         invoices_file,
-        own_template: run.template.is_some(),
+        own_template: context.own_template || run.template.is_some(),
         units,
     };
     facts.close = close_id(&facts);

@@ -10,6 +10,7 @@ use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{Area, Stored, TableFile, catalogue, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
+use apportion_runtime::metrics::{Figure, Unit};
 use apportion_store::Store;
 use std::collections::BTreeMap;
 
@@ -34,8 +35,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
     let query = Query {
-        name: "daily",
-        text: catalogue::DAILY,
+        query: catalogue::Query::Daily,
         taxonomy: &taxonomy,
         inputs_digest: &digest,
         attempt: run.attempt,
@@ -173,6 +173,9 @@ async fn collect(
     }
     let csv = day_rows_csv(names, &all).map_err(staging)?;
     context.work.put(&format!("{}rollup.csv", run.staging), &csv).await?;
+    if let Some(newest) = facts.newest_day {
+        apportion_runtime::metrics::emit([Figure::new("BillAgeDays", Unit::None, run.date.since(newest))]);
+    }
     write_staged(context, &run.staging, "rollup.json", &facts).await
 }
 

@@ -4,6 +4,8 @@
 //! and `day_poll` do the first two for a daily run.
 
 mod allocate;
+#[cfg(feature = "aws")]
+mod aws;
 mod day;
 mod queries;
 mod rollup;
@@ -11,6 +13,7 @@ mod rollup;
 use apportion_core::close::Run;
 use apportion_core::day::DayRun;
 use apportion_engine::QueryEngine;
+use apportion_engine::catalogue::Catalogue;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +29,10 @@ pub struct Context {
     /// `closes/`: which close is the previous one.
     pub closes: Store,
     pub engine: Arc<dyn QueryEngine>,
+    /// The SQL that is run.
+    pub catalogue: Arc<Catalogue>,
+    /// The template is frozen with every close, also where the run names none: it is a release's, not the package's.
+    pub own_template: bool,
     /// Digest of the statement template and fonts that will render this close.
     pub template_digest: String,
 }

@@ -18,8 +18,7 @@ pub(crate) struct Started {
 
 /// A statement of the catalogue, the taxonomy that renders it, and what makes its token: the inputs' digest and the attempt.
 pub(crate) struct Query<'a> {
-    pub name: &'a str,
-    pub text: &'a str,
+    pub query: catalogue::Query,
     pub taxonomy: &'a Taxonomy,
     pub inputs_digest: &'a str,
     pub attempt: u32,
@@ -36,11 +35,12 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
         if files.is_empty() {
             continue;
         }
-        let sql = catalogue::render(query.text, query.taxonomy, format, &BTreeMap::new())
+        let rendered = context.catalogue.render(query.query, query.taxonomy, format, &BTreeMap::new());
+        let sql = rendered
             .map_err(|error| Error::BadConfiguration(error.to_string()))?;
         let token = sha256_hex(format!("{}\n{}\n{}\n", query.inputs_digest, query.attempt, sql).as_bytes());
         let statement = Statement {
-            name: format!("{}-{}", query.name, format.as_str()),
+            name: format!("{}-{}", query.query.name(), format.as_str()),
             sql,
             tables: vec![Table { name: "bill".to_owned(), format, files, report_repeats: query.report_repeats }],
             lookups: Vec::new(),

@@ -24,8 +24,7 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
         files.push((file.format.clone(), TableFile { path, stored }));
     }
     let query = Query {
-        name: "rollup",
-        text: catalogue::ROLLUP,
+        query: catalogue::Query::Rollup,
         taxonomy: &taxonomy,
         inputs_digest: &inputs.digest,
         attempt: run.attempt,

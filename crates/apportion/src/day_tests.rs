@@ -4,6 +4,7 @@
 use allocation_runner::Output as RunnerOutput;
 use apportion_core::day::{DayFacts, DayRow, DayRun, owned};
 use apportion_core::org::{Account, OrgSnapshot};
+use apportion_engine::catalogue::Catalogue;
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::{read_day_rows_csv, sha256_hex};
 use apportion_store::Store;
@@ -66,7 +67,7 @@ impl World {
 
     async fn gate(&self, run: &DayRun) -> Result<GateOutput, reconciliation_gate::Error> {
         let bill = Store::directory(self.folder.path().join("bill"));
-        let context = reconciliation_gate::Context { bill, work: self.work() };
+        let context = reconciliation_gate::Context::new(bill, self.work());
         let event = serde_json::from_value(json!({"action": "day", "run": run, "polls": 0, "most_polls": 1})).unwrap();
         reconciliation_gate::handle(&context, event).await
     }
@@ -77,6 +78,8 @@ impl World {
             work: self.work(),
             closes: self.work(),
             engine: Arc::new(EmbeddedEngine::with_threads(1)),
+            catalogue: Arc::new(Catalogue::builtin()),
+            own_template: false,
             template_digest: String::new(),
         };
         for action in ["day_start", "day_poll"] {
@@ -248,7 +251,7 @@ async fn an_export_is_read_by_the_manifest_of_each_month() {
     }
     let mut world = World::new().await;
     let work = world.work();
-    let context = reconciliation_gate::Context { bill: Store::directory(&shared), work: work.clone() };
+    let context = reconciliation_gate::Context::new(Store::directory(&shared), work.clone());
     for (date, ready) in [("2026-09-14", true), ("2026-10-02", false)] {
         let run = world.run(date);
         let event = serde_json::from_value(json!({"action": "day", "run": run, "polls": 0, "most_polls": 1})).unwrap();

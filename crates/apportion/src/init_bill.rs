@@ -48,7 +48,7 @@ async fn files_of(bill: &Path) -> Result<(BillFormat, Vec<PathBuf>), Failure> {
     let period = latest_period(&store).await?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::other(format!("a temporary folder: {error}")))?;
     let work = Store::directory(scratch.path());
-    let context = Context { bill: store.clone(), work: work.clone() };
+    let context = Context::new(store.clone(), work.clone());
     let run = Run {
         period,
         staging: "staging/".to_owned(),

@@ -3,6 +3,7 @@
 use crate::walker::{Invoker, NamedError};
 use allocation_runner::Context as RunnerContext;
 use apportion_engine::QueryEngine;
+use apportion_engine::catalogue::Catalogue;
 use apportion_runtime::call;
 use apportion_store::Store;
 use async_trait::async_trait;
@@ -41,13 +42,16 @@ impl LocalFunctions {
         template: &Template,
         publisher: Option<publish::Context>,
     ) -> Result<LocalFunctions, statement_renderer::RenderError> {
+        let catalogue = Arc::new(Catalogue::builtin());
         Ok(LocalFunctions {
-            gate: GateContext { bill: places.bill.clone(), work: places.work.clone() },
+            gate: GateContext::new(places.bill.clone(), places.work.clone()),
             runner: RunnerContext {
                 bill: places.bill.clone(),
                 work: places.work.clone(),
                 closes: places.closes.clone(),
                 engine: Arc::clone(&engine),
+                catalogue: Arc::clone(&catalogue),
+                own_template: false,
                 template_digest: template.digest(),
             },
             mapper: ou_mapper::Context { work: places.work.clone(), source: ou_mapper::OrgSource::File },
@@ -56,6 +60,7 @@ impl LocalFunctions {
                 work: places.work.clone(),
                 findings: tag_hygiene::FindingStore::Directory(places.work.clone()),
                 engine,
+                catalogue,
             },
             mailer: digest_mailer::Context {
                 work: places.work.clone(),

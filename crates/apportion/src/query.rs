@@ -120,7 +120,7 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
     let (store, key) = bill_store(bill)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::other(format!("a temporary folder: {error}")))?;
     let work = Store::directory(scratch.path());
-    let context = reconciliation_gate::Context { bill: store.clone(), work: work.clone() };
+    let context = reconciliation_gate::Context::new(store.clone(), work.clone());
     let run = DayRun {
         date: Day::last_of(latest_period(&store).await?),
         staging: "staging/".to_owned(),

@@ -27,6 +27,9 @@ const PAYLOAD_BYTES: usize = 262_144;
 /// Iterations of a Map that run at once where it states no limit: Step Functions' own for inline Maps.
 const DEFAULT_CONCURRENCY: usize = 40;
 
+/// Name of an execution on this machine, where there is one at a time.
+const EXECUTION: &str = "local";
+
 /// Calls a function by the name that stands in the definition as `${name}`.
 #[async_trait]
 pub trait Invoker: Send + Sync {
@@ -112,7 +115,7 @@ impl Machine {
         sleep: &Sleep<'_>,
         width: usize,
     ) -> Walked {
-        let context = json!({ "Execution": { "Input": input } });
+        let context = json!({ "Execution": { "Input": input, "Name": EXECUTION } });
         let walk = Walk { invoker, progress, sleep, width };
         let run = walk.scope(&self.scope, input, context);
         let ended = match self.timeout {

@@ -7,6 +7,7 @@ use apportion_core::day::{Day, DayFacts, DayRun, Owned, dated_snapshots, owned, 
 use apportion_core::evaluation::{self, Evaluation, Inputs};
 use apportion_core::org::OrgSnapshot;
 use apportion_output::read_day_rows_csv;
+use apportion_runtime::metrics::{self, Figure, Unit};
 use std::collections::BTreeMap;
 
 pub(crate) const EVALUATION: &str = "evaluation.json";
@@ -99,6 +100,10 @@ pub(crate) async fn evaluate(context: &Context, run: &DayRun) -> Result<Output, 
     let health = json(&evaluation::health(&day.rows, &found))?;
     context.work.put_version(&format!("daily/health/{}", run.date), "json", &health).await?;
     context.work.put(&format!("{}{EVALUATION}", run.staging), &json(&found)?).await?;
+    metrics::emit([
+        Figure::new("Anomalies", Unit::Count, found.anomalies.len()),
+        Figure::new("BudgetAlerts", Unit::Count, found.alerts.len()),
+    ]);
     Ok(Output::Evaluated {
         anomalies: found.anomalies.len(),
         sparse: found.sparse,

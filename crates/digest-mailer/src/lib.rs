@@ -6,6 +6,8 @@
 
 mod anomalies;
 mod archive;
+#[cfg(feature = "aws")]
+mod aws;
 mod chart;
 mod digest;
 mod evaluate;

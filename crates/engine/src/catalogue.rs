@@ -1,6 +1,7 @@
 //! The SQL catalogue and its only renderer.
 //!
-//! SQL text lives in `sql/` and is compiled in, so that a binary and its SQL cannot part. `{{name}}` stands for
+//! SQL text lives in `sql/`. It is compiled in, which is what one machine runs; a function of AWS reads the files of its release instead
+//! ([`Catalogue::from_files`]), and a close's id says by digest which it was. `{{name}}` stands for
 //!
 //! | placeholder | becomes |
 //! |---|---|
@@ -51,6 +52,113 @@ pub const FILES: [(&str, &str); 6] = [
     ("source/focus_1_3.sql", include_str!("../../../sql/source/focus_1_3.sql")),
 ];
 
+/// A statement of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Query {
+    Profile,
+    Rollup,
+    Daily,
+    Family,
+    Coverage,
+    Conflicts,
+    Resources,
+    BillRows,
+}
+
+impl Query {
+    pub const ALL: [Query; 8] = [
+        Query::Profile,
+        Query::Rollup,
+        Query::Daily,
+        Query::Family,
+        Query::Coverage,
+        Query::Conflicts,
+        Query::Resources,
+        Query::BillRows,
+    ];
+
+    /// The name under which an engine shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Query::Profile => "profile",
+            Query::Rollup => "rollup",
+            Query::Daily => "daily",
+            Query::Family => "family",
+            Query::Coverage => "coverage",
+            Query::Conflicts => "conflicts",
+            Query::Resources => "resources",
+            Query::BillRows => "bill_rows",
+        }
+    }
+
+    /// Path below `sql/`.
+    pub fn path(self) -> String {
+        let folder = if matches!(self, Query::Coverage | Query::Conflicts | Query::Resources) { "hygiene/" } else { "" };
+        format!("{folder}{}.sql", self.name())
+    }
+
+    fn builtin(self) -> &'static str {
+        match self {
+            Query::Profile => PROFILE,
+            Query::Rollup => ROLLUP,
+            Query::Daily => DAILY,
+            Query::Family => FAMILY,
+            Query::Coverage => COVERAGE,
+            Query::Conflicts => CONFLICTS,
+            Query::Resources => RESOURCES,
+            Query::BillRows => BILL_ROWS,
+        }
+    }
+}
+
+/// The SQL that a run goes by: the package's own, or that of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    /// By path below `sql/`; holds every statement and every source.
+    files: BTreeMap<String, String>,
+}
+
+impl Catalogue {
+    /// The package's own.
+    pub fn builtin() -> Catalogue {
+        let statements = Query::ALL.into_iter().map(|query| (query.path(), query.builtin().to_owned()));
+        let of_close = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Catalogue { files: statements.chain(of_close).collect() }
+    }
+
+    /// From files by path below `sql/`, which must be all that the package has; what else lies there is left out.
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Catalogue, CatalogueError> {
+        let read = |path: &String| {
+            let bytes = files.get(path).ok_or_else(|| CatalogueError::Missing(path.clone()))?;
+            let text = String::from_utf8(bytes.clone()).map_err(|_| CatalogueError::NotText(path.clone()))?;
+            Ok((path.clone(), text))
+        };
+        let files: Result<_, CatalogueError> = Catalogue::builtin().files.keys().map(read).collect();
+        Ok(Catalogue { files: files? })
+    }
+
+    fn text(&self, path: &str) -> &str {
+        self.files.get(path).map_or("", String::as_str)
+    }
+
+    /// Path and text of what a close runs, in the order of [`FILES`].
+    pub fn of_close(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        FILES.iter().map(|(path, _)| (*path, self.text(path)))
+    }
+
+    /// Renders a statement of this catalogue; see [`render`].
+    pub fn render(
+        &self,
+        query: Query,
+        taxonomy: &Taxonomy,
+        format: BillFormat,
+        parameters: &BTreeMap<String, Value>,
+    ) -> Result<String, CatalogueError> {
+        let source = self.text(&source_path(format));
+        render_with(self.text(&query.path()), &Scope { taxonomy, format, source, parameters, columns: &[] })
+    }
+}
+
 /// A typed parameter of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -90,12 +198,20 @@ pub enum CatalogueError {
     BadDimension(String),
     #[error("dimension `{0}` is there twice")]
     DuplicateDimension(String),
+    #[error("the SQL of the release lacks `{0}`: upload the whole folder sql/ of the package")]
+    Missing(String),
+    #[error("`{0}` of the release is not UTF-8: upload the folder sql/ of the package again")]
+    NotText(String),
 }
 
 /// SQL text of a source format.
 pub fn source(format: BillFormat) -> &'static str {
-    let path = format!("source/{}.sql", format.as_str());
+    let path = source_path(format);
     FILES.iter().find(|(name, _)| *name == path).map_or("", |(_, text)| text)
+}
+
+fn source_path(format: BillFormat) -> String {
+    format!("source/{}.sql", format.as_str())
 }
 
 /// Renders a statement: pure, and the only way that a value gets into SQL.
@@ -105,7 +221,7 @@ pub fn render(
     format: BillFormat,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<String, CatalogueError> {
-    render_with(text, taxonomy, format, parameters, &[])
+    render_with(text, &Scope { taxonomy, format, source: source(format), parameters, columns: &[] })
 }
 
 /// Renders [`BILL_ROWS`]: `cost_line` gets, beside the tags, the columns that tell one line from another.
@@ -114,7 +230,7 @@ pub fn render_bill_rows(
     format: BillFormat,
     parameters: &BTreeMap<String, Value>,
 ) -> Result<String, CatalogueError> {
-    render_with(BILL_ROWS, taxonomy, format, parameters, line_columns(format))
+    render_with(BILL_ROWS, &Scope { taxonomy, format, source: source(format), parameters, columns: line_columns(format) })
 }
 
 /// What tells one line of a bill from another, `(name in cost_line, expression)`. FOCUS has no line id; the file and the row's number
@@ -136,17 +252,11 @@ fn line_columns(format: BillFormat) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-fn render_with(
-    text: &str,
-    taxonomy: &Taxonomy,
-    format: BillFormat,
-    parameters: &BTreeMap<String, Value>,
-    columns: &[(&str, &str)],
-) -> Result<String, CatalogueError> {
-    check_dimensions(taxonomy)?;
+fn render_with(text: &str, scope: &Scope<'_>) -> Result<String, CatalogueError> {
+    check_dimensions(scope.taxonomy)?;
     let mut used = BTreeSet::new();
-    let rendered = expand(text, &Scope { taxonomy, format, parameters, columns }, &mut used)?;
-    match parameters.keys().find(|name| !used.contains(name.as_str())) {
+    let rendered = expand(text, scope, &mut used)?;
+    match scope.parameters.keys().find(|name| !used.contains(name.as_str())) {
         Some(name) => Err(CatalogueError::UnknownParameter(name.clone())),
         None => Ok(rendered),
     }
@@ -172,13 +282,15 @@ fn check_dimensions(taxonomy: &Taxonomy) -> Result<(), CatalogueError> {
 struct Scope<'a> {
     taxonomy: &'a Taxonomy,
     format: BillFormat,
+    /// What `{{cost_line}}` stands for.
+    source: &'a str,
     parameters: &'a BTreeMap<String, Value>,
     /// Further columns that travel with the tags.
     columns: &'a [(&'a str, &'a str)],
 }
 
 fn expand<'a>(text: &str, scope: &Scope<'a>, used: &mut BTreeSet<&'a str>) -> Result<String, CatalogueError> {
-    let Scope { taxonomy, format, parameters, columns } = *scope;
+    let Scope { taxonomy, format, source, parameters, columns } = *scope;
     let mut out = String::with_capacity(text.len() * 2);
     let mut rest = text;
     while let Some(open) = rest.find("{{") {
@@ -187,7 +299,7 @@ fn expand<'a>(text: &str, scope: &Scope<'a>, used: &mut BTreeSet<&'a str>) -> Re
         let name = after[2..close].trim();
         out.push_str(before);
         match name {
-            "cost_line" => out.push_str(expand(source(format), scope, used)?.trim_end()),
+            "cost_line" => out.push_str(expand(source, scope, used)?.trim_end()),
             "tag_columns" => {
                 for dimension in &taxonomy.dimensions {
                     out.push_str(&format!(",\n        {} as tag_{}", alias_chain(dimension, format), dimension.name));

@@ -4,6 +4,8 @@
 //! either goes by the newest snapshot kept, a close by an empty one, in which every account is [`UNKNOWN`](apportion_core::org::UNKNOWN).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod file;
 mod kept;
 mod mapping;

@@ -2,11 +2,38 @@
 
 use crate::OutputError;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// SHA-256 as 64 lower-case hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 over name and content of the fonts that travel in the renderer's package, in its order: what a page is printed with beside the
+/// template. A test of the renderer holds it to the fonts.
+pub const PACKAGE_FONTS: &str = "aa15bd8aad6f7e3ae0a331166beec021af5d268ba1119cecbb6bc77ee60ae053";
+
+/// SHA-256 over a template's files, by path, and the package's fonts: part of the id of a close.
+pub fn template_digest(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let own = files.iter().map(|(name, bytes)| (format!("template/{name}"), bytes.as_slice()));
+    named_digest(own.chain([("fonts".to_owned(), PACKAGE_FONTS.as_bytes())]))
+}
+
+/// SHA-256 over names and contents, each after its length, so that no two lists read alike.
+pub fn named_digest<'a>(files: impl IntoIterator<Item = (String, &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    for (name, bytes) in files {
+        for part in [name.as_bytes(), bytes] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -3,14 +3,17 @@
 use crate::OutputError;
 use flate2::read::MultiGzDecoder;
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::file::metadata::{FooterTail, ParquetMetaDataReader};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::Type;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
+/// What a person reads of a Parquet file without a sound end.
+const CUT: &str = "the Parquet footer cannot be read, is the file complete?";
 /// Longest first line of a CSV file, in bytes.
-const HEADER_BYTES: u64 = 1 << 20;
+pub const HEADER_BYTES: u64 = 1 << 20;
 
 /// How a file is written, told by its first bytes, not its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +61,48 @@ pub fn columns_of(path: &Path) -> Result<FileColumns, OutputError> {
     Ok(FileColumns { encoding, columns, held })
 }
 
+/// The same of a CSV file that is elsewhere, from its first [`HEADER_BYTES`] bytes, or all if it has fewer.
+pub fn columns_of_start(name: &str, bytes: &[u8]) -> Result<FileColumns, OutputError> {
+    let failed = |what: String| OutputError::file(name.to_owned(), what);
+    let (encoding, columns) = match bytes {
+        [] => return Err(failed("the file is empty; expected Parquet, CSV or CSV.gz".to_owned())),
+        [0x1f, 0x8b, ..] => (Encoding::CsvGz, texts(csv_columns(MultiGzDecoder::new(bytes)))),
+        _ => (Encoding::Csv, texts(csv_columns(bytes))),
+    };
+    let (columns, held) = columns.map_err(failed)?.into_iter().unzip();
+    Ok(FileColumns { encoding, columns, held })
+}
+
+/// How many of a Parquet file's last bytes its footer takes, from at least its last eight.
+pub fn footer_bytes(name: &str, end: &[u8]) -> Result<u64, OutputError> {
+    let failed = |what: &dyn std::fmt::Display| OutputError::file(name.to_owned(), format!("{CUT} ({what})"));
+    let tail: &[u8; 8] = end.last_chunk().ok_or_else(|| failed(&"it is shorter than a footer"))?;
+    let tail = FooterTail::try_new(tail).map_err(|error| failed(&error))?;
+    Ok(tail.metadata_length() as u64 + 8)
+}
+
+/// The same of a Parquet file that is elsewhere, from its last [`footer_bytes`] bytes or more.
+pub fn columns_of_footer(name: &str, end: &[u8]) -> Result<FileColumns, OutputError> {
+    let failed = |what: &dyn std::fmt::Display| OutputError::file(name.to_owned(), format!("{CUT} ({what})"));
+    let length = usize::try_from(footer_bytes(name, end)?).unwrap_or(usize::MAX);
+    let start = end.len().checked_sub(length).ok_or_else(|| failed(&"part of the footer is missing"))?;
+    let metadata = ParquetMetaDataReader::decode_metadata(&end[start..end.len() - 8]).map_err(|error| failed(&error))?;
+    let (columns, held) = schema_columns(metadata.file_metadata().schema()).into_iter().unzip();
+    Ok(FileColumns { encoding: Encoding::Parquet, columns, held })
+}
+
 fn texts(columns: Result<Vec<String>, String>) -> Result<Vec<(String, Held)>, String> {
     columns.map(|columns| columns.into_iter().map(|name| (name, Held::Text)).collect())
 }
 
 fn parquet_columns(file: File) -> Result<Vec<(String, Held)>, String> {
     let reader = SerializedFileReader::new(file)
-        .map_err(|error| format!("the Parquet footer cannot be read, is the file complete? ({error})"))?;
-    let schema = reader.metadata().file_metadata().schema();
-    Ok(schema.get_fields().iter().map(|field| (field.name().to_owned(), held(field))).collect())
+        .map_err(|error| format!("{CUT} ({error})"))?;
+    Ok(schema_columns(reader.metadata().file_metadata().schema()))
+}
+
+fn schema_columns(schema: &Type) -> Vec<(String, Held)> {
+    schema.get_fields().iter().map(|field| (field.name().to_owned(), held(field))).collect()
 }
 
 /// What a field of a Parquet schema holds, by its logical type, or the older converted one where a writer gave only that.
@@ -135,6 +171,32 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    /// A file that is elsewhere is read from its ends and gives the same.
+    fn columns_elsewhere(bytes: &[u8]) -> Result<FileColumns, OutputError> {
+        if !bytes.starts_with(b"PAR1") {
+            return columns_of_start("x", bytes);
+        }
+        let needed = usize::try_from(footer_bytes("x", &bytes[bytes.len() - 8..])?).unwrap();
+        assert!(columns_of_footer("x", &bytes[bytes.len() - needed + 1..]).is_err(), "a byte less is not enough");
+        columns_of_footer("x", &bytes[bytes.len() - needed..])
+    }
+
+    #[test]
+    fn files_elsewhere_have_the_same_columns() {
+        let parquet = crate::ledger_parquet("2026-09".parse().unwrap(), &[]).unwrap();
+        let header = b"a,\"b,\n\"\"c\"\"\",d\r\n1,2,3\r\n";
+        for bytes in [parquet.as_slice(), header, gzip(header).as_slice()] {
+            assert_eq!(columns_elsewhere(bytes).unwrap(), columns(bytes).unwrap());
+        }
+        // The beginning of a long gzip is enough.
+        let long = gzip(&[header.as_slice(), "x,y,z\n".repeat(100_000).as_bytes()].concat());
+        assert_eq!(columns_of_start("x", &long[..200]).unwrap().columns, columns(header).unwrap().columns);
+        assert!(columns_of_start("x", b"").unwrap_err().to_string().contains("the file is empty"));
+        for end in [b"PAR2".as_slice(), b"", b"12345678"] {
+            assert!(footer_bytes("x", end).unwrap_err().to_string().contains("is the file complete?"));
+        }
     }
 
     #[test]

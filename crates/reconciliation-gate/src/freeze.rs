@@ -2,7 +2,7 @@
 
 use crate::{Context, Error, Output, read_staged, write_staged};
 use apportion_core::close::{BillFile, CloseFacts, FrozenFile, InputsManifest, Located, Run, Shard};
-use apportion_output::sha256_hex;
+use apportion_output::{sha256_hex, template_digest};
 use apportion_store::{PutOutcome, StoreError};
 use std::collections::BTreeMap;
 
@@ -122,11 +122,23 @@ pub(crate) async fn parts(context: &Context, run: &Run, facts: &CloseFacts) -> R
     if let (Some(from), Some(to)) = (&run.invoices, facts.invoices_key()) {
         context.work.put_same(&to, &context.work.get(from).await?).await?;
     }
-    for (name, text) in apportion_engine::catalogue::FILES {
+    let sql: Vec<(&str, &str)> = context.release.catalogue.of_close().collect();
+    let digests: String = sql.iter().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
+    if sha256_hex(digests.as_bytes()) != facts.sql_digest {
+        return Err(Error::Staging("the SQL of the release changed during the run: start it again".to_owned()));
+    }
+    for (name, text) in sql {
         context.work.put_same(&format!("{}{name}", facts.sql_prefix()), text.as_bytes()).await?;
     }
     if let (Some(from), Some(to)) = (&run.template, facts.template_prefix()) {
         copy_folder(context, from, &to).await?;
+    } else if let (Some(template), Some(to)) = (&context.release.template, facts.template_prefix()) {
+        if template_digest(template) != facts.template_digest {
+            return Err(Error::Staging("the template of the release changed during the run: start it again".to_owned()));
+        }
+        for (name, bytes) in template.iter() {
+            context.work.put_same(&format!("{to}{name}"), bytes).await?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,9 @@
 //! `reconcile` (the proof); `day` finds the bill of a daily run, `record` keeps how it went. Expected outcomes (not ready, does not reconcile) are outputs, not errors.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+mod aws;
+mod columns;
 mod freeze;
 mod invoices;
 mod locate;
@@ -15,10 +18,12 @@ pub use invoices::parse_invoices;
 
 use apportion_core::close::{Run, Shard};
 use apportion_core::day::{DayRun, FailedStage, Outcome};
+use apportion_engine::catalogue::Catalogue;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where the gate reads and writes.
 #[derive(Clone)]
@@ -27,6 +32,29 @@ pub struct Context {
     pub bill: Store,
     /// `inputs/` and `staging/`.
     pub work: Store,
+    pub release: Release,
+}
+
+impl Context {
+    /// A gate that goes by the package's own SQL and template.
+    pub fn new(bill: Store, work: Store) -> Context {
+        Context { bill, work, release: Release::builtin() }
+    }
+}
+
+/// What closes are made with beside what a run names; frozen with each.
+#[derive(Clone)]
+pub struct Release {
+    pub catalogue: Arc<Catalogue>,
+    /// The template's files by path where it is not the package's own.
+    pub template: Option<Arc<BTreeMap<String, Vec<u8>>>>,
+}
+
+impl Release {
+    /// The package's own.
+    pub fn builtin() -> Release {
+        Release { catalogue: Arc::new(Catalogue::builtin()), template: None }
+    }
 }
 
 /// Which step, of which run.

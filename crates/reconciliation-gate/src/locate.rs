@@ -3,12 +3,13 @@
 //! In a Data Exports layout the manifest decides: never a listing, since a refresh may have fewer parts than the one before.
 //! Anything else is a file, or a folder whose data files are all taken.
 
+use crate::columns::columns;
 use crate::{Context, Error, Output, write_staged};
 use apportion_core::close::{BillFile, Content, Layout, Located, Readiness, Run, shards};
 use apportion_core::day::DayRun;
 use apportion_core::period::Period;
 use apportion_engine::schema::{BillFormat, ColumnType};
-use apportion_output::{Encoding, FileColumns, Held, columns_of};
+use apportion_output::{Encoding, FileColumns, Held};
 use apportion_store::{Entry, Store};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +81,7 @@ async fn stage(context: &Context, staging: &str, found: Found) -> Result<Output,
     };
     let mut located = Located { files: Vec::with_capacity(keys.len()), layouts: Vec::new(), ignored };
     for entry in keys {
-        let file = describe(&context.bill, entry, &mut located.layouts)?;
+        let file = describe(&context.bill, context.bill.pin(entry).await?, &mut located.layouts).await?;
         located.files.push(file);
     }
     let count = located.files.len();
@@ -98,11 +99,8 @@ async fn entries_of(store: &Store, bill: &str) -> Result<Vec<Entry>, Error> {
 }
 
 /// Opens a file's footer or header: format from its columns, and its layout, put among those known.
-fn describe(store: &Store, entry: Entry, layouts: &mut Vec<Layout>) -> Result<BillFile, Error> {
-    let path = store.local_path(&entry.key).ok_or_else(|| {
-        Error::BadBill(format!("`{}`: the format of a file that is not local comes from its manifest", entry.key))
-    })?;
-    let found = columns_of(&path).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
+async fn describe(store: &Store, entry: Entry, layouts: &mut Vec<Layout>) -> Result<BillFile, Error> {
+    let found = columns(store, &entry).await?;
     let format = BillFormat::detect(&found.columns).map_err(|error| Error::BadBill(format!("`{}`: {error}", entry.key)))?;
     let layout = layout(format, &found);
     let place = layouts.iter().position(|known| *known == layout).unwrap_or_else(|| {

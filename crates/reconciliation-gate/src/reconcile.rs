@@ -8,6 +8,7 @@ use apportion_core::ledger::{InvoiceKey, LedgerRow};
 use apportion_core::money::Money;
 use apportion_core::reconcile::{bridge, check_ledger};
 use apportion_output::{read_ledger_csv, read_rollup_csv};
+use apportion_runtime::metrics::{self, Figure, Unit};
 use std::collections::BTreeMap;
 
 pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Error> {
@@ -24,6 +25,11 @@ pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Er
         .collect();
     let report = report(run, compared, &facts, notes, &ledger, &rows);
     let passed = report.passed;
+    let delta: Money = report.invoices.iter().map(|invoice| invoice.difference.abs()).sum();
+    metrics::emit([
+        Figure::new("ReconciliationDelta", Unit::None, delta),
+        Figure::new("ReconciliationViolations", Unit::Count, report.violations.len() + report.unbilled.len()),
+    ]);
     if passed {
         freeze::parts(context, run, &facts).await?;
     }

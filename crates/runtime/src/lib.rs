@@ -1,8 +1,11 @@
 //! What every function shares and no function knows of the others: named errors, one call, settings, log lines.
 //!
-//! The Lambda shell comes on top of [`call`]; the command line uses it in process.
+//! The Lambda shell (`aws`) comes on top of [`call`]; the command line uses it in process.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod metrics;
 #[cfg(feature = "aws")]
 pub mod service;
 #[cfg(feature = "aws")]
@@ -24,6 +27,10 @@ pub struct NamedError {
 
 /// Name of the error for an event that is not what the function takes.
 pub const BAD_EVENT: &str = "BadEvent";
+/// Name of the error for an environment that lacks a setting, or has a wrong one.
+pub const BAD_SETTING: &str = "BadSetting";
+/// Beside what a function takes, every payload may name the execution that sends it.
+const EXECUTION: &str = "execution";
 
 impl NamedError {
     pub fn new(name: impl Into<String>, message: impl Display) -> NamedError {
@@ -43,9 +50,17 @@ impl NamedError {
     }
 }
 
+/// Takes the name of the execution out of a payload: what a state machine passes beside a function's own event.
+pub fn execution_of(payload: &mut Value) -> Option<String> {
+    match payload.as_object_mut()?.remove(EXECUTION)? {
+        Value::String(name) => Some(name),
+        _ => None,
+    }
+}
+
 /// Runs one `handle` on a JSON payload: event in, output out, errors by name.
 pub async fn call<Event, Output, Error, Work>(
-    payload: Value,
+    mut payload: Value,
     handle: impl FnOnce(Event) -> Work,
     name: impl FnOnce(&Error) -> &'static str,
 ) -> Result<Value, NamedError>
@@ -55,6 +70,7 @@ where
     Error: Display,
     Work: Future<Output = Result<Output, Error>>,
 {
+    execution_of(&mut payload);
     let event = serde_json::from_value(payload).map_err(|error| NamedError::new(BAD_EVENT, error))?;
     let output = handle(event).await.map_err(|error| NamedError::new(name(&error), &error))?;
     serde_json::to_value(output).map_err(|error| NamedError::new("BadOutput", error))
@@ -62,7 +78,7 @@ where
 
 /// A setting of the environment that the function cannot do without.
 pub fn required_setting(name: &str) -> Result<String, NamedError> {
-    optional_setting(name).ok_or_else(|| NamedError::new("BadSetting", format!("the environment variable {name} is not set")))
+    optional_setting(name).ok_or_else(|| NamedError::new(BAD_SETTING, format!("the environment variable {name} is not set")))
 }
 
 /// A setting of the environment; an empty one counts as absent.
@@ -70,25 +86,25 @@ pub fn optional_setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Sends log lines to stderr, as JSON or for people. `level` is `error`, `warn`, `info`, `debug` or `trace`. A second call is
-/// ignored.
-pub fn log_to_stderr(level: &str, json: bool) -> Result<(), NamedError> {
-    let level: tracing::Level = level.parse().map_err(|_| {
-        NamedError::new("BadSetting", format!("`{level}` is no log level: write error, warn, info, debug or trace"))
-    })?;
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+/// Sends log lines for people to stderr. `level` is `error`, `warn`, `info`, `debug` or `trace`. A second call is ignored.
+pub fn log_to_stderr(level: &str) -> Result<(), NamedError> {
+    let builder = tracing_subscriber::fmt().with_max_level(parse_level(level)?).with_target(false);
     // A second subscriber is refused; the first one stays, which is what tests in one process want.
-    let _ = if json {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
-    } else {
-        builder.without_time().with_ansi(false).try_init()
-    };
+    let _ = builder.with_writer(std::io::stderr).without_time().with_ansi(false).try_init();
     Ok(())
 }
 
-/// The span of one execution: every log line within carries its id.
-pub fn correlation_span(correlation_id: &str) -> tracing::Span {
-    tracing::info_span!("execution", correlation_id)
+/// Sends log lines to stdout, one JSON object each with time, level and the fields of its span, as CloudWatch takes them.
+pub fn log_to_stdout(level: &str) -> Result<(), NamedError> {
+    let builder = tracing_subscriber::fmt().with_max_level(parse_level(level)?).with_target(false);
+    let _ = builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init();
+    Ok(())
+}
+
+fn parse_level(level: &str) -> Result<tracing::Level, NamedError> {
+    level.parse().map_err(|_| {
+        NamedError::new(BAD_SETTING, format!("`{level}` is no log level: write error, warn, info, debug or trace"))
+    })
 }
 
 #[cfg(test)]
@@ -115,6 +131,7 @@ mod tests {
     #[test]
     fn a_call_gives_output_or_a_named_error() {
         assert_eq!(run(json!({"a": 1, "b": 2})), Ok(json!(2)));
+        assert_eq!(run(json!({"execution": "2026-09-1", "a": 1})), Ok(json!(1)), "the execution's name is not the function's");
         assert_eq!(run(json!({"bad": 1})), Err(NamedError::new("BadBill", "the bill a.csv is cut short")));
         assert_eq!(run(json!({"a": "x"})).unwrap_err().name, BAD_EVENT);
     }
@@ -129,6 +146,6 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_refused() {
-        assert!(log_to_stderr("loud", true).is_err());
+        assert!(log_to_stderr("loud").is_err() && log_to_stdout("loud").is_err());
     }
 }

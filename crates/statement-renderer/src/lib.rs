@@ -3,6 +3,8 @@
 //! `Close::new` proves the totals, `Close::statement` gives the data of a page, `render_unit` prints it. Publishing is
 //! [`publish`]'s work.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod change;
 mod close;
 mod csv;

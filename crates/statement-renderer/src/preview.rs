@@ -40,7 +40,7 @@ pub async fn preview(out: &Store, prefix: &str, page: &Page, renderer: &Renderer
     // A provisional close lies under `provisional/`, the ones before it always under `closes/`.
     let root = prefix.split("closes/").next().unwrap_or_default().split("provisional/").next().unwrap_or_default();
     let earlier = match facts.previous_period {
-        Some(period) => Some(Earlier::read(out, &format!("{root}closes/{period}/{}/", facts.previous_close)).await?),
+        Some(period) => Some(Earlier::read(out, out, &format!("{root}closes/{period}/{}/", facts.previous_close)).await?),
         None => None,
     };
     let year = year_before(out, root, &facts).await?;

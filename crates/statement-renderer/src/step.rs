@@ -14,6 +14,7 @@ use apportion_core::ledger::{LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, Unit};
 use apportion_core::org::OrgSnapshot;
 use apportion_output::{read_ledger_csv, read_rollup_csv};
+use apportion_runtime::metrics::{self, Figure};
 use apportion_store::{Store, StoreError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub struct Context {
     /// `staging/`.
     pub work: Store,
-    /// `closes/` and `inputs/`: the previous close and its configuration.
+    /// `closes/`: the previous close.
     pub closes: Store,
+    /// `inputs/`: the previous close's configuration.
+    inputs: Store,
     renderer: Renderer,
+    template_digest: String,
     /// Prints the page for executives: the package's own template where the other has none.
     executive: Renderer,
     /// The last close read: the shards of a Map work on the same one.
@@ -40,7 +44,14 @@ impl Context {
         let renderer = Renderer::new(template)?;
         let executive =
             if template.files.contains_key(EXECUTIVE) { renderer.clone() } else { Renderer::new(&Template::builtin())? };
-        Ok(Context { work, closes, renderer, executive, last: Arc::default() })
+        let (inputs, template_digest) = (closes.clone(), template.digest());
+        Ok(Context { work, closes, inputs, renderer, template_digest, executive, last: Arc::default() })
+    }
+
+    /// The same, where `inputs/` is not in the store of closes.
+    pub fn with_inputs(mut self, inputs: Store) -> Context {
+        self.inputs = inputs;
+        self
     }
 }
 
@@ -166,6 +177,9 @@ impl Staged {
     /// Reads the close, unless it is the one that was read last: the facts hold the digest of all the rest.
     async fn of(context: &Context, run: &Run) -> Result<Arc<Staged>, Error> {
         let facts: CloseFacts = json(&context.work, &format!("{}close.json", run.staging)).await?;
+        if facts.template_digest != context.template_digest {
+            return Err(TemplateError::Changed.into());
+        }
         let known = context.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(staged) = known.filter(|staged| staged.facts == facts) {
             return Ok(staged);
@@ -181,7 +195,7 @@ impl Staged {
             None => None,
             Some(period) => {
                 let prefix = format!("{}closes/{period}/{}/", run.closes, facts.previous_close);
-                Some(Earlier::read(&context.closes, &prefix).await?)
+                Some(Earlier::read(&context.closes, &context.inputs, &prefix).await?)
             }
         };
         Ok(Staged {
@@ -248,12 +262,12 @@ pub(crate) async fn year_before(closes: &Store, prefix: &str, facts: &CloseFacts
 }
 
 impl Earlier {
-    /// The close in `prefix` of the store that has `closes/` and `inputs/`.
-    pub async fn read(closes: &Store, prefix: &str) -> Result<Earlier, Error> {
+    /// The close in `prefix` of the store that has `closes/`.
+    pub async fn read(closes: &Store, inputs: &Store, prefix: &str) -> Result<Earlier, Error> {
         let facts: CloseFacts = json(closes, &format!("{prefix}manifest.json")).await?;
         let rows = ledger(closes, &format!("{prefix}ledger.csv")).await?;
         // Without its frozen configuration the comparison still stands, by rule ids alone.
-        let files = folder(closes, &facts.configuration_prefix()).await?;
+        let files = folder(inputs, &facts.configuration_prefix()).await?;
         let configuration = load_files(&files, facts.period).ok().map(|loaded| loaded.configuration);
         Ok(Earlier { facts, rows, configuration })
     }
@@ -308,6 +322,11 @@ fn print_statements(staged: &Staged, renderer: &Renderer, shard: Option<Shard>) 
 fn print_summary(staged: &Staged, renderer: &Renderer) -> Result<Files, Error> {
     let close = staged.close()?;
     let rendered = summary::render(renderer, &close)?;
+    if let Some(previous) = &staged.previous {
+        let sum = |rows: &[LedgerRow]| rows.iter().map(|row| row.cents).sum::<i128>();
+        let (now, before) = (sum(&staged.rows), sum(&previous.rows));
+        metrics::emit(Figure::percent("MonthOverMonth", now - before, before));
+    }
     let files = [("summary.pdf", rendered.pdf), ("summary.csv", rendered.csv), ("summary.json", rendered.json)];
     Ok(files.map(|(name, bytes)| (name.to_owned(), bytes)).into())
 }

@@ -1,6 +1,6 @@
 //! A template: a folder of Typst files, read whole into memory before anything is printed.
 
-use sha2::{Digest, Sha256};
+use apportion_output::template_digest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ pub enum TemplateError {
     Missing(&'static str),
     #[error("{0}: the template is larger than 64 MiB: make its fonts and pictures smaller")]
     TooLarge(PathBuf),
+    #[error("the template of the release changed during the run: start it again")]
+    Changed,
     #[error("{0}: a template holds plain files and folders only, no links: copy what it points to")]
     Link(PathBuf),
 }
@@ -94,15 +96,26 @@ impl Template {
 
     /// SHA-256 over the template's files and the package's fonts: part of the id of a close.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let own = self.files.iter().map(|(name, bytes)| (format!("template/{name}"), bytes.as_slice()));
+        template_digest(&self.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apportion_output::{PACKAGE_FONTS, named_digest};
+
+    #[test]
+    fn the_digest_of_the_fonts_is_that_of_the_fonts() {
         let fonts = crate::fonts::PACKAGE.iter().map(|(name, bytes)| (format!("fonts/{name}"), *bytes));
-        for (name, bytes) in own.chain(fonts) {
-            hash.update((name.len() as u64).to_be_bytes());
-            hash.update(name.as_bytes());
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        assert_eq!(named_digest(fonts), PACKAGE_FONTS, "write the new digest into crates/output/src/digest.rs");
+    }
+
+    #[test]
+    fn every_file_of_a_template_counts() {
+        let template = Template::builtin();
+        let mut other = template.clone();
+        other.files.insert("logo.svg".to_owned(), Vec::new());
+        assert_ne!(template.digest(), other.digest());
     }
 }

@@ -5,7 +5,7 @@ use apportion_core::close::Located;
 use apportion_core::day::DayRun;
 use apportion_core::hygiene::{Settings, TagKeys};
 use apportion_core::tags::Taxonomy;
-use apportion_engine::catalogue::{self, Value};
+use apportion_engine::catalogue::{Query, Value};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{Area, RowStream, Statement, Stored, Table, TableFile};
 use apportion_output::sha256_hex;
@@ -42,7 +42,7 @@ impl Bill {
         &self,
         context: &Context,
         run: &DayRun,
-        (name, text): (&str, &str),
+        query: Query,
         taxonomy: &Taxonomy,
         settings: &Settings,
     ) -> Result<Vec<RowStream>, Error> {
@@ -51,11 +51,11 @@ impl Bill {
             BTreeMap::from([("first_day".to_owned(), day(settings.first_day(run.date))), ("last_day".to_owned(), day(run.date))]);
         let mut streams = Vec::new();
         for table in &self.tables {
-            let sql = catalogue::render(text, taxonomy, table.format, &parameters)
-                .map_err(|error| Error::BadConfiguration(error.to_string()))?;
+            let rendered = context.catalogue.render(query, taxonomy, table.format, &parameters);
+            let sql = rendered.map_err(|error| Error::BadConfiguration(error.to_string()))?;
             let token = sha256_hex(format!("{}\n{}\n{sql}\n", self.digest, run.attempt).as_bytes());
             let statement =
-                Statement { name: format!("{name}-{}", table.format), sql, tables: vec![table.clone()], lookups: Vec::new() };
+                Statement { name: format!("{}-{}", query.name(), table.format), sql, tables: vec![table.clone()], lookups: Vec::new() };
             let engine = context.engine.as_ref();
             streams.push(apportion_engine::run(engine, &statement, &token, POLL_INTERVAL, tokio::time::sleep).await?);
         }

@@ -3,7 +3,7 @@
 use crate::{Context, Error, Output, bill, json, known, tickets};
 use apportion_core::day::DayRun;
 use apportion_core::hygiene;
-use apportion_engine::catalogue;
+use apportion_engine::catalogue::Query;
 
 /// Earlier runs that a trend shows.
 const TREND_RUNS: usize = 14;
@@ -13,14 +13,14 @@ pub(crate) async fn findings(context: &Context, run: &DayRun) -> Result<Output, 
     let bill = bill::located(context, run).await?;
     let taxonomy = hygiene::observed(&known.configuration);
     let mut rows = Vec::new();
-    for stream in bill.ask(context, run, ("coverage", catalogue::COVERAGE), &taxonomy, &known.settings).await? {
+    for stream in bill.ask(context, run, Query::Coverage, &taxonomy, &known.settings).await? {
         rows.extend(apportion_engine::hygiene::coverage(stream, &taxonomy).await?);
     }
     let mut found = hygiene::findings(run.date, &rows, &known.configuration, &known.settings, &known.organization);
     hygiene::study(&mut found, &bill.tag_keys(context).await?, &known.configuration);
     let separate = hygiene::separate_keys(&known.configuration.taxonomy);
     let mut combinations = Vec::new();
-    for stream in bill.ask(context, run, ("conflicts", catalogue::CONFLICTS), &separate, &known.settings).await? {
+    for stream in bill.ask(context, run, Query::Conflicts, &separate, &known.settings).await? {
         combinations.extend(apportion_engine::hygiene::combinations(stream, &separate).await?);
     }
     found.conflicts = hygiene::conflicts(&combinations, &known.configuration.taxonomy, hygiene::window_family(&rows));

@@ -4,6 +4,8 @@
 //! (`core::hygiene`), the queries `sql/hygiene/`; here they meet the bill and what earlier runs found.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod bill;
 mod decisions;
 mod finding_store;
@@ -23,6 +25,7 @@ use apportion_core::day::DayRun;
 use apportion_core::hygiene::Settings;
 use apportion_core::model::Configuration;
 use apportion_core::org::OrgSnapshot;
+use apportion_engine::catalogue::Catalogue;
 use apportion_engine::{EngineError, FailureClass, QueryEngine};
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -38,6 +41,8 @@ pub struct Context {
     pub work: Store,
     pub findings: FindingStore,
     pub engine: Arc<dyn QueryEngine>,
+    /// The SQL that is run.
+    pub catalogue: Arc<Catalogue>,
 }
 
 /// Which step, of which run.

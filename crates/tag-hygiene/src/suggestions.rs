@@ -5,7 +5,7 @@ use crate::{Context, Error, Output, bill, json, known, read_staged};
 use apportion_core::day::{DayFacts, DayRun};
 use apportion_core::hygiene::{Learner, Resource, Suggestion, resource_taxonomy, suggestion_id};
 use apportion_core::model::Configuration;
-use apportion_engine::catalogue;
+use apportion_engine::catalogue::Query;
 use apportion_output::{OutputError, SafeCsv, sha256_hex};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub(crate) async fn suggest(context: &Context, run: &DayRun) -> Result<Output, E
         ..known.configuration.clone()
     };
     let mut learner = Learner::new(&configuration, &known.organization, run.date.period(), &known.settings, facts.family);
-    let streams = bill.ask(context, run, ("resources", catalogue::RESOURCES), &configuration.taxonomy, &known.settings).await?;
+    let streams = bill.ask(context, run, Query::Resources, &configuration.taxonomy, &known.settings).await?;
     for stream in streams {
         let take = |resource: Resource| {
             if !known.settings.untaggable_services.contains(&resource.service) {

@@ -106,3 +106,27 @@ fn sql_files_keep_to_the_rules() {
         }
     }
 }
+
+#[test]
+fn a_release_with_the_package_s_files_is_the_package_s_catalogue() {
+    let builtin = Catalogue::builtin();
+    let mut files: BTreeMap<String, Vec<u8>> =
+        builtin.files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+    files.insert("README.md".to_owned(), b"not SQL".to_vec());
+    assert_eq!(Catalogue::from_files(&files).unwrap(), builtin);
+    let of_close: Vec<(&str, &str)> = builtin.of_close().collect();
+    assert_eq!(of_close, FILES, "what a close id counts");
+    let taxonomy = taxonomy(vec![]);
+    for format in BillFormat::ALL {
+        let sql = builtin.render(Query::Rollup, &taxonomy, format, &BTreeMap::new()).unwrap();
+        assert_eq!(sql, render(ROLLUP, &taxonomy, format, &BTreeMap::new()).unwrap());
+    }
+    files.insert("source/cur2.sql".to_owned(), b"select other".to_vec());
+    let other = Catalogue::from_files(&files).unwrap();
+    let sql = other.render(Query::Rollup, &taxonomy, BillFormat::Cur2, &BTreeMap::new()).unwrap();
+    assert!(sql.contains("select other"), "the source is the release's too");
+    files.remove("hygiene/coverage.sql");
+    assert_eq!(Catalogue::from_files(&files), Err(CatalogueError::Missing("hygiene/coverage.sql".to_owned())));
+    files.insert("hygiene/coverage.sql".to_owned(), vec![0xff]);
+    assert_eq!(Catalogue::from_files(&files), Err(CatalogueError::NotText("hygiene/coverage.sql".to_owned())));
+}

@@ -1,0 +1,32 @@
+//! The context of the function as Lambda runs it: settings of the environment become stores and clients.
+
+use crate::{Context, FindingStore, FindingTable};
+use apportion_engine::QueryEngine;
+use apportion_engine::catalogue::Catalogue;
+use apportion_engine_athena::{AthenaEngine, Settings as EngineSettings};
+use apportion_runtime::aws::Settings;
+use apportion_runtime::table::Table;
+use apportion_runtime::{BAD_SETTING, NamedError};
+use std::sync::Arc;
+
+impl Context {
+    /// From APPORTION_BILL, _WORK, _TABLE, _WORKGROUP and _DATABASE; the SQL is that of APPORTION_RELEASE.
+    pub async fn from_environment(settings: &Settings) -> Result<Context, NamedError> {
+        let catalogue = Catalogue::from_files(&settings.release("sql").await?);
+        let work = settings.store("APPORTION_WORK").await?;
+        let table = Table::new(aws_sdk_dynamodb::Client::new(settings.aws()), settings.required("APPORTION_TABLE").await?);
+        Ok(Context {
+            bill: settings.store("APPORTION_BILL").await?,
+            findings: FindingStore::DynamoDb(FindingTable::new(table, work.clone())),
+            work,
+            engine: engine(settings).await?,
+            catalogue: Arc::new(catalogue.map_err(|error| NamedError::new(BAD_SETTING, error))?),
+        })
+    }
+}
+
+async fn engine(settings: &Settings) -> Result<Arc<dyn QueryEngine>, NamedError> {
+    let (workgroup, database) = (settings.required("APPORTION_WORKGROUP").await?, settings.required("APPORTION_DATABASE").await?);
+    let athena = aws_sdk_athena::Client::new(settings.aws());
+    Ok(Arc::new(AthenaEngine::new(athena, settings.s3(), EngineSettings::new(workgroup, database))))
+}
