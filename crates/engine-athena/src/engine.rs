@@ -187,7 +187,7 @@ fn unknown_or<E: aws_sdk_athena::error::ProvideErrorMetadata>(
 #[async_trait]
 impl QueryEngine for AthenaEngine {
     async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
-        let sql = binding::bind(statement, &self.settings.database);
+        let sql = binding::bind(statement, &binding::Binding::new(&[&self.settings.database], None, LONGEST_QUERY))?;
         self.submit(&statement.name, &sql, token).await
     }
 

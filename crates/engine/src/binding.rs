@@ -1,4 +1,0 @@
-//! Stub until the branch `trino` has it.
-pub fn bind(statement: &crate::Statement, _database: &str) -> String {
-    statement.sql.clone()
-}
