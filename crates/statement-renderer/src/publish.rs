@@ -8,7 +8,7 @@ pub mod proof;
 
 pub use manifest::{Checkpoint, Counts, FrozenPart, Manifest, committed, part_prefixes};
 
-use crate::signer::Signer;
+use crate::signer::{Signer, SigningError};
 use apportion_core::close::{CloseFacts, InputsManifest, Reconciliation, Run};
 use apportion_core::period::Period;
 use apportion_output::{sha256_hex, sums_file};
@@ -85,6 +85,9 @@ pub enum Error {
     LeftOver { folder: String, what: String },
     #[error("{0} was signed with another key and never committed: publish with that key, or remove the folder and run again")]
     ForeignSignature(String),
+    /// What was to be signed was not: nothing was published.
+    #[error("nothing was published, since nothing was signed: {0}")]
+    Signing(#[from] SigningError),
     #[error("there is no key to sign with: a close that is not provisional must be signed")]
     NoSigner,
     #[error("{0}: run the close again")]
@@ -100,6 +103,7 @@ impl Error {
             Error::DoesNotReconcile(_) => "DoesNotReconcile",
             Error::LeftOver { .. } => "LeftOver",
             Error::ForeignSignature(_) => "ForeignSignature",
+            Error::Signing(error) => error.name(),
             Error::NoSigner => "NoSigner",
             Error::PreviousChanged(_) => "PreviousChanged",
         }
@@ -298,12 +302,12 @@ impl Publication<'_> {
         let checkpoint =
             Checkpoint { period: self.run.period, close: self.facts.close.clone(), sums: sha256_hex(sums.as_bytes()), previous };
         self.put_same(CHECKPOINT, checkpoint.to_text().as_bytes()).await?;
-        let signature = signer.sign(checkpoint.to_text().as_bytes());
+        let signature = signer.sign(checkpoint.to_text().as_bytes()).await?;
         // Of two valid signatures the first stays.
         self.context.closes.put_once(&format!("{}{SIGNATURE}", self.target), &signature).await?;
         let read = async |name: &str| self.context.closes.get(&format!("{}{name}", self.target)).await;
         let (checkpoint, signature) = (read(CHECKPOINT).await?, read(SIGNATURE).await?);
-        if signer.public_key().verifies(&checkpoint, &signature) {
+        if signer.public_key().await?.verifies(&checkpoint, &signature) {
             Ok(())
         } else {
             Err(Error::ForeignSignature(format!("{}/{}", self.context.closes, self.target.trim_end_matches('/'))))

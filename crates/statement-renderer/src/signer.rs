@@ -1,7 +1,14 @@
 //! Who says that a close is the close: ECDSA P-256 over its CHECKPOINT, checked with `openssl dgst -sha256 -verify`.
 //!
+//! The key is KMS's, which never gives it away, or a file of this machine.
 //! The local key lies in the user's configuration folder, is made on first use, and is refused where it proves nothing: beside the
-//! closes that it signs, or readable by others. Signatures are deterministic (RFC 6979).
+//! closes that it signs, or readable by others. Its signatures are deterministic (RFC 6979), those of KMS are not.
+
+#[cfg(feature = "aws")]
+mod kms;
+
+#[cfg(feature = "aws")]
+pub use kms::Kms;
 
 use apportion_output::sha256_hex;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
@@ -17,10 +24,12 @@ pub const KEY_FILE: &str = "signing-key.pem";
 /// The public key's file name, SPKI PEM: hand it to whoever checks.
 pub const PUBLIC_KEY_FILE: &str = "signing-key.pub.pem";
 
-/// What signs checkpoints. A key in KMS is to come.
+/// What signs checkpoints.
 #[derive(Clone)]
 pub enum Signer {
     KeyFile(KeyFile),
+    #[cfg(feature = "aws")]
+    Kms(Kms),
 }
 
 /// A key of this machine.
@@ -54,15 +63,67 @@ pub enum SignerError {
     Io { path: String, source: io::Error },
 }
 
+/// Why nothing was signed. What was to be signed stays staged: run again once the cause is mended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SigningError {
+    #[error("{0}: allow kms:Sign and kms:GetPublicKey on the signing key to the publisher alone")]
+    Denied(String),
+    #[error("{0}: enable the signing key, or name one that is an ECC_NIST_P256 key for SIGN_VERIFY")]
+    Unusable(String),
+    #[error("{0}")]
+    Throttled(String),
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("{0}")]
+    ExpiredCredentials(String),
+}
+
+impl SigningError {
+    /// The name that a state machine catches.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SigningError::Denied(_) => "SigningDenied",
+            SigningError::Unusable(_) => "SigningKeyUnusable",
+            SigningError::Throttled(_) => "ServiceThrottled",
+            SigningError::Unavailable(_) => "ServiceUnavailable",
+            SigningError::ExpiredCredentials(_) => "ExpiredCredentials",
+        }
+    }
+}
+
 impl Signer {
+    /// The user's key, as [`KeyFile::open_or_create`] gives it.
+    pub fn open_or_create(out: &Path) -> Result<Signer, SignerError> {
+        KeyFile::open_or_create(out).map(Signer::KeyFile)
+    }
+
+    /// Signs a message of at most 4,096 bytes: ECDSA P-256 with SHA-256, DER.
+    pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        match self {
+            Signer::KeyFile(file) => Ok(file.sign(message)),
+            #[cfg(feature = "aws")]
+            Signer::Kms(kms) => kms.sign(message).await,
+        }
+    }
+
+    pub async fn public_key(&self) -> Result<PublicKey, SigningError> {
+        match self {
+            Signer::KeyFile(file) => Ok(file.public_key()),
+            #[cfg(feature = "aws")]
+            Signer::Kms(kms) => kms.public_key().await,
+        }
+    }
+}
+
+impl KeyFile {
     /// The user's key, made on first use: in `$APPORTION_KEY_DIR`, else `$XDG_CONFIG_HOME/apportion`, else
     /// `~/.config/apportion`. `out` is the folder that holds the closes.
-    pub fn open_or_create(out: &Path) -> Result<Signer, SignerError> {
-        Signer::in_folder(&key_folder()?, out)
+    pub fn open_or_create(out: &Path) -> Result<KeyFile, SignerError> {
+        KeyFile::in_folder(&key_folder()?, out)
     }
 
     /// The key of a folder, made if there is none.
-    pub fn in_folder(folder: &Path, out: &Path) -> Result<Signer, SignerError> {
+    pub fn in_folder(folder: &Path, out: &Path) -> Result<KeyFile, SignerError> {
         let path = folder.join(KEY_FILE);
         for place in [real(folder), real(&path)] {
             if place.starts_with(real(out)) {
@@ -75,34 +136,27 @@ impl Signer {
         private(&path)?;
         let text = fs::read_to_string(&path).map_err(|source| SignerError::Io { path: shown(&path), source })?;
         let key = SigningKey::from_pkcs8_pem(&text).map_err(|error| not_a_key(&path, &error))?;
-        let signer = Signer::KeyFile(KeyFile { key, path });
-        signer.write_public_key(&folder.join(PUBLIC_KEY_FILE))?;
-        Ok(signer)
+        let file = KeyFile { key, path };
+        file.write_public_key(&folder.join(PUBLIC_KEY_FILE))?;
+        Ok(file)
     }
 
     /// Signs a message: ECDSA P-256 with SHA-256, DER.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        match self {
-            Signer::KeyFile(file) => {
-                let signature: DerSignature = file.key.sign(message);
-                signature.as_bytes().to_vec()
-            }
-        }
+        let signature: DerSignature = self.key.sign(message);
+        signature.as_bytes().to_vec()
     }
 
     pub fn public_key(&self) -> PublicKey {
-        match self {
-            Signer::KeyFile(file) => PublicKey(*file.key.verifying_key()),
-        }
+        PublicKey(*self.key.verifying_key())
     }
 
     fn write_public_key(&self, path: &Path) -> Result<(), SignerError> {
-        let Signer::KeyFile(file) = self;
         let failed = |source| SignerError::Io { path: shown(path), source };
-        let text = file.key.verifying_key().to_public_key_pem(LineEnding::LF).map_err(|error| not_a_key(path, &error))?;
+        let text = self.key.verifying_key().to_public_key_pem(LineEnding::LF).map_err(|error| not_a_key(path, &error))?;
         match fs::read_to_string(path) {
             Ok(found) if PublicKey::from_pem(&found).is_ok_and(|found| found == self.public_key()) => Ok(()),
-            Ok(_) => Err(SignerError::Mismatch { public: shown(path), private: shown(&file.path) }),
+            Ok(_) => Err(SignerError::Mismatch { public: shown(path), private: shown(&self.path) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().unwrap_or(Path::new("."));
                 let mut builder = tempfile::Builder::new();
@@ -122,6 +176,11 @@ impl PublicKey {
     /// Reads SPKI PEM, as `openssl pkey -pubout` writes it.
     pub fn from_pem(text: &str) -> Result<PublicKey, String> {
         VerifyingKey::from_public_key_pem(text).map(PublicKey).map_err(|error| error.to_string())
+    }
+
+    /// Reads SPKI DER, as KMS gives it.
+    pub fn from_der(der: &[u8]) -> Result<PublicKey, String> {
+        VerifyingKey::from_public_key_der(der).map(PublicKey).map_err(|error| error.to_string())
     }
 
     /// SPKI PEM.

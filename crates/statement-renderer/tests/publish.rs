@@ -8,7 +8,7 @@ use apportion_output::{ledger_csv, ledger_parquet, parse_sums, sha256_hex};
 use apportion_store::{Directory, Faults, Store};
 use staged::{Staged, UNITS, inputs, row};
 use statement_renderer::publish::{Checkpoint, Context, Event, Manifest, Output, Status, committed, handle};
-use statement_renderer::signer::Signer;
+use statement_renderer::signer::{KeyFile, Signer};
 use statement_renderer::statement_folder;
 use std::path::Path;
 use std::sync::Arc;
@@ -237,9 +237,9 @@ async fn different_closes_at_the_same_time_commit_one_of_them() {
         let (out, keys) = (first.out(), first.folder.path().join("keys"));
         let second = Staged::after(tempfile::tempdir().unwrap(), "2026-09", "bbbb", None).await;
         let race = |staged: Staged| {
-            let (closes, signer) = (Store::directory(&out), Signer::in_folder(&keys, &out).unwrap());
+            let (closes, signer) = (Store::directory(&out), KeyFile::in_folder(&keys, &out).unwrap());
             tokio::spawn(async move {
-                let context = Context { work: staged.work(), closes, signer: Some(signer) };
+                let context = Context { work: staged.work(), closes, signer: Some(Signer::KeyFile(signer)) };
                 let output = handle(&context, Event { run: staged.run.clone() }).await.unwrap();
                 (staged, output)
             })
@@ -308,7 +308,7 @@ async fn the_beginning_of_another_close_in_the_way_is_named_and_left_alone() {
 #[tokio::test]
 async fn a_signature_by_another_key_is_not_taken_for_ours_and_a_valid_one_stays() {
     let staged = Staged::new("2026-09", "aaaa").await;
-    let other = Signer::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
+    let other = KeyFile::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
     // Publish up to the commit, then take the commit away and put another signature.
     staged.publish().await.unwrap();
     let close = staged.out().join("closes/2026-09/aaaa");

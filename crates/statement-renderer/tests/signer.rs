@@ -1,7 +1,7 @@
 //! The local key: made once, private, checked with openssl alone.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use statement_renderer::signer::{KEY_FILE, PUBLIC_KEY_FILE, PublicKey, Signer, SignerError, possible_signers};
+use statement_renderer::signer::{KEY_FILE, KeyFile, PUBLIC_KEY_FILE, PublicKey, SignerError, possible_signers};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -30,8 +30,8 @@ fn text(path: &Path) -> &str {
 #[test]
 fn a_key_is_made_once_and_signs_the_same_bytes_alike() {
     let (_folder, keys, out) = folders();
-    let first = Signer::in_folder(&keys, &out).unwrap();
-    let again = Signer::in_folder(&keys, &out).unwrap();
+    let first = KeyFile::in_folder(&keys, &out).unwrap();
+    let again = KeyFile::in_folder(&keys, &out).unwrap();
     assert_eq!(first.sign(b"message"), again.sign(b"message"));
     assert_ne!(first.sign(b"message"), first.sign(b"massage"));
     let public = PublicKey::from_pem(&fs::read_to_string(keys.join(PUBLIC_KEY_FILE)).unwrap()).unwrap();
@@ -45,7 +45,7 @@ fn a_key_is_made_once_and_signs_the_same_bytes_alike() {
 #[test]
 fn openssl_agrees_on_signature_key_and_fingerprint() {
     let (folder, keys, out) = folders();
-    let signer = Signer::in_folder(&keys, &out).unwrap();
+    let signer = KeyFile::in_folder(&keys, &out).unwrap();
     let (message, signature) = (folder.path().join("CHECKPOINT"), folder.path().join("CHECKPOINT.sig"));
     fs::write(&message, "period 2026-09\n").unwrap();
     fs::write(&signature, signer.sign(b"period 2026-09\n")).unwrap();
@@ -82,7 +82,7 @@ fn signatures_are_those_of_rfc_6979() {
     let path = keys.join(KEY_FILE);
     fs::write(&path, pem.as_bytes()).unwrap();
     restrict(&path, 0o600);
-    let signature = Signer::in_folder(&keys, &out).unwrap().sign(b"sample");
+    let signature = KeyFile::in_folder(&keys, &out).unwrap().sign(b"sample");
     let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
     let r = "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716";
     let s = "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8";
@@ -100,17 +100,17 @@ fn restrict(path: &Path, mode: u32) {
 fn the_key_is_private_and_one_that_is_not_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, keys, out) = folders();
-    Signer::in_folder(&keys, &out).unwrap();
+    KeyFile::in_folder(&keys, &out).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&keys), mode(&keys.join(KEY_FILE))), (0o700, 0o600));
     for wide in [0o640, 0o604, 0o644, 0o660] {
         restrict(&keys.join(KEY_FILE), wide);
-        let error = Signer::in_folder(&keys, &out).err().unwrap();
+        let error = KeyFile::in_folder(&keys, &out).err().unwrap();
         assert!(matches!(&error, SignerError::Readable { mode, .. } if *mode == wide), "{error}");
         assert!(error.to_string().contains("chmod 600"));
     }
     restrict(&keys.join(KEY_FILE), 0o400);
-    assert!(Signer::in_folder(&keys, &out).is_ok());
+    assert!(KeyFile::in_folder(&keys, &out).is_ok());
 }
 
 #[cfg(unix)]
@@ -121,30 +121,30 @@ fn a_key_beside_the_closes_is_refused_however_it_is_reached() {
     fs::create_dir_all(&out).unwrap();
     std::os::unix::fs::symlink(&out, folder.path().join("alias")).unwrap();
     for keys in ["out", "out/keys", "alias/keys", "out/../out/keys"] {
-        let error = Signer::in_folder(&folder.path().join(keys), &out).err().unwrap();
+        let error = KeyFile::in_folder(&folder.path().join(keys), &out).err().unwrap();
         assert!(matches!(error, SignerError::BesideTheCloses { .. }), "{keys}: {error}");
         assert!(!out.join("keys").exists(), "nothing is made there");
     }
     // A folder whose name only begins alike is another folder.
-    assert!(Signer::in_folder(&folder.path().join("out-keys"), &out).is_ok());
+    assert!(KeyFile::in_folder(&folder.path().join("out-keys"), &out).is_ok());
     // A link to a key that lies under out.
     let linked = folder.path().join("linked");
     fs::create_dir_all(&linked).unwrap();
     std::os::unix::fs::symlink(out.join("key.pem"), linked.join(KEY_FILE)).unwrap();
     fs::copy(folder.path().join("out-keys").join(KEY_FILE), out.join("key.pem")).unwrap();
-    assert!(matches!(Signer::in_folder(&linked, &out).err().unwrap(), SignerError::BesideTheCloses { .. }));
+    assert!(matches!(KeyFile::in_folder(&linked, &out).err().unwrap(), SignerError::BesideTheCloses { .. }));
 }
 
 #[test]
 fn a_file_that_is_no_key_is_named() {
     let (_folder, keys, out) = folders();
-    Signer::in_folder(&keys, &out).unwrap();
+    KeyFile::in_folder(&keys, &out).unwrap();
     fs::write(keys.join(PUBLIC_KEY_FILE), "-----BEGIN PUBLIC KEY-----\n").unwrap();
-    assert!(matches!(Signer::in_folder(&keys, &out).err().unwrap(), SignerError::Mismatch { .. }));
+    assert!(matches!(KeyFile::in_folder(&keys, &out).err().unwrap(), SignerError::Mismatch { .. }));
     fs::remove_file(keys.join(PUBLIC_KEY_FILE)).unwrap();
-    assert!(Signer::in_folder(&keys, &out).is_ok(), "a public key that is gone is written again");
+    assert!(KeyFile::in_folder(&keys, &out).is_ok(), "a public key that is gone is written again");
     fs::write(keys.join(KEY_FILE), "not a key").unwrap();
-    let error = Signer::in_folder(&keys, &out).err().unwrap().to_string();
+    let error = KeyFile::in_folder(&keys, &out).err().unwrap().to_string();
     assert!(error.contains("signing-key.pem is not a P-256 key in PEM"), "{error}");
 }
 
@@ -154,7 +154,7 @@ fn many_first_uses_at_once_agree_on_one_key() {
     let workers: Vec<_> = (0..8)
         .map(|_| {
             let (keys, out) = (keys.clone(), out.clone());
-            std::thread::spawn(move || Signer::in_folder(&keys, &out).unwrap().public_key())
+            std::thread::spawn(move || KeyFile::in_folder(&keys, &out).unwrap().public_key())
         })
         .collect();
     let found: Vec<PublicKey> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();

@@ -4,7 +4,7 @@
 use super::*;
 use staged::Staged;
 use statement_renderer::publish::Status;
-use statement_renderer::signer::Signer;
+use statement_renderer::signer::KeyFile;
 use statement_renderer::statement_folder;
 use std::fs;
 
@@ -95,7 +95,7 @@ async fn a_close_remade_with_its_sums_is_caught_by_the_signature() {
     fs::write(close.join("CHECKPOINT"), checkpoint.to_text()).unwrap();
     assert_eq!(broken(&run(&staged, &key(&staged)).await.unwrap()), ["signature"]);
     // Signed again by somebody else: only the key tells.
-    let other = Signer::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
+    let other = KeyFile::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
     fs::write(close.join("CHECKPOINT.sig"), other.sign(checkpoint.to_text().as_bytes())).unwrap();
     assert_eq!(broken(&run(&staged, &key(&staged)).await.unwrap()), ["signature"]);
     let pinned = Trust::Fingerprint(staged.signer().public_key().fingerprint().unwrap());
@@ -132,7 +132,7 @@ async fn an_edited_earlier_close_breaks_the_chain() {
     // An earlier close signed by another key.
     let staged = published().await;
     let close = staged.out().join("closes/2026-08/aaaa");
-    let other = Signer::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
+    let other = KeyFile::in_folder(&staged.folder.path().join("other"), &staged.out()).unwrap();
     fs::write(close.join("CHECKPOINT.sig"), other.sign(&fs::read(close.join("CHECKPOINT")).unwrap())).unwrap();
     assert_eq!(broken(&run(&staged, &key(&staged)).await.unwrap()), ["chain"]);
     assert!(run(&staged, &Trust::Nobody).await.unwrap().holds);

@@ -8,7 +8,7 @@ use apportion_core::reconcile::ControlSource;
 use apportion_output::{ledger_csv, ledger_parquet, sha256_hex};
 use apportion_store::Store;
 use statement_renderer::publish::{Context, Error, Event, Output, handle};
-use statement_renderer::signer::Signer;
+use statement_renderer::signer::{KeyFile, Signer};
 use statement_renderer::statement_folder;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -136,8 +136,8 @@ impl Staged {
         self.folder.path().join("out")
     }
 
-    pub fn signer(&self) -> Signer {
-        Signer::in_folder(&self.folder.path().join("keys"), &self.out()).unwrap()
+    pub fn signer(&self) -> KeyFile {
+        KeyFile::in_folder(&self.folder.path().join("keys"), &self.out()).unwrap()
     }
 
     pub async fn publish(&self) -> Result<Output, Error> {
@@ -145,7 +145,7 @@ impl Staged {
     }
 
     pub async fn publish_to(&self, closes: Store) -> Result<Output, Error> {
-        let context = Context { work: self.work(), closes, signer: Some(self.signer()) };
+        let context = Context { work: self.work(), closes, signer: Some(Signer::KeyFile(self.signer())) };
         handle(&context, Event { run: self.run.clone() }).await
     }
 
