@@ -10,6 +10,7 @@ use apportion_core::period::Period;
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::sha256_hex;
 use apportion_store::Store;
+use reconciliation_gate::{Asked, Assets, InvoiceSource, stage};
 use serde::Serialize;
 use serde_json::json;
 use statement_renderer::signer::Signer;
@@ -85,14 +86,23 @@ async fn close_currency(
     let work = Store::directory(scratch.root());
     let places = Places { bill, work: work.clone(), closes: Store::directory(&options.out) };
     let (staging, attempt) = scratch.stage(options, loaded)?;
-    let run = stage(options, loaded, template, &work, staging, attempt, key, (currency, closes)).await?;
+    let asked = Asked {
+        period: options.period,
+        staging,
+        bill: key,
+        provisional: options.provisional,
+        closes: closes.to_owned(),
+        currency: currency.to_owned(),
+        attempt,
+    };
+    let run = stage(&work, asked, &assets(options, loaded, template).await?).await.map_err(Failure::other)?;
     let publisher = match options.dry_run {
         true => None,
         false => Some(publish::Context { work: work.clone(), closes: places.closes.clone(), signer: signer(options)? }),
     };
     let functions = LocalFunctions::new(&places, embedded(), template, publisher).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
-    let input = json!({ "run": run, "dry_run": options.dry_run });
+    let input = json!({ "run": run, "dry_run": options.dry_run, "approval_required": false, "started_by": "" });
     let walked = machine.walk(&functions, input, &|state| progress(state)).await;
     let staged = Staged { work: &work, run: &run, scratch: &scratch };
     finish(options, walked, &staged).await
@@ -186,59 +196,16 @@ impl Scratch {
     }
 }
 
-/// Puts configuration, organization, invoices and template where the functions read them.
-#[allow(clippy::too_many_arguments)] // called once; the list is the run
-async fn stage(
-    options: &Options,
-    loaded: &Loaded,
-    template: &Template,
-    work: &Store,
-    staging: String,
-    attempt: u32,
-    bill: String,
-    (currency, closes): (&str, &str),
-) -> Result<Run, Failure> {
-    let put = async |name: &str, bytes: &[u8]| -> Result<String, Failure> {
-        let key = format!("{staging}assets/{name}");
-        work.put(&key, bytes).await.map_err(Failure::other)?;
-        Ok(key)
-    };
-    for (name, bytes) in &loaded.files {
-        put(&format!("configuration/{name}"), bytes).await?;
-    }
-    let mut files = Vec::new();
-    for (what, path) in [("organization", &options.organization), ("invoices", &options.invoices)] {
-        files.push(match path {
-            None => None,
-            Some(path) => {
-                let bytes = std::fs::read(path)
-                    .map_err(|error| Failure::bad_input(format!("the {what} file {}: {error}", path.display())))?;
-                Some(put(&format!("{what}.json"), &bytes).await?)
-            }
-        });
-    }
-    let [organization, invoices] = files.try_into().unwrap_or([None, None]);
-    let own_template = match options.template {
-        None => None,
-        Some(_) => {
-            for (name, bytes) in template.files() {
-                put(&format!("template/{name}"), bytes).await?;
-            }
-            Some(format!("{staging}assets/template/"))
-        }
-    };
-    Ok(Run {
-        period: options.period,
-        configuration: format!("{staging}assets/configuration/"),
-        staging,
-        bill,
-        template: own_template,
-        organization,
-        invoices,
-        provisional: options.provisional,
-        closes: closes.to_owned(),
-        currency: currency.to_owned(),
-        attempt,
+/// What the run is made from beside the bill.
+async fn assets(options: &Options, loaded: &Loaded, template: &Template) -> Result<Assets, Failure> {
+    let organization = options.organization.as_ref().map(|path| {
+        std::fs::read(path).map_err(|error| Failure::bad_input(format!("the organization file {}: {error}", path.display())))
+    });
+    Ok(Assets {
+        configuration: loaded.files.clone(),
+        organization: organization.transpose()?,
+        invoices: InvoiceSource::File(options.invoices.clone()).read(options.period).await.map_err(Failure::bad_input)?,
+        template: options.template.is_some().then(|| template.files().clone()),
     })
 }
 

@@ -7,11 +7,11 @@ use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};
 use crate::walker::{Machine, Walked};
-use apportion_config::Loaded;
 use apportion_core::day::{Day, DayRun, Outcome, RunRecord};
 use apportion_core::evaluation::Evaluation;
 use apportion_store::{Store, StoreError};
 use clap::Args;
+use reconciliation_gate::{Assets, stage_day};
 use serde_json::{Value, json};
 use statement_renderer::Template;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,10 @@ async fn daily(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync)) -> 
     let place = Place::new(arguments)?;
     let work = Store::directory(place.root());
     let (staging, attempt) = place.stage(&work, arguments.date).await?;
-    let run = stage(arguments.date, &loaded, organization, &work, (staging, attempt), key).await?;
+    let (organization, dated) = organization.unzip();
+    let assets = Assets { configuration: loaded.files.clone(), organization, ..Assets::default() };
+    let run =
+        stage_day(&work, arguments.date, (staging, attempt), key, &assets, dated.flatten()).await.map_err(Failure::other)?;
     let places = Places { bill, work: work.clone(), closes: work.clone() };
     let functions = LocalFunctions::new(&places, embedded(), &Template::builtin(), None).map_err(Failure::other)?;
     let machine = Machine::parse("statemachine/daily.asl.json", DAILY).map_err(Failure::other)?;
@@ -118,28 +121,6 @@ fn organization(path: &Path) -> Result<(Vec<u8>, Option<Day>), Failure> {
     let bytes = std::fs::read(path).map_err(wrong)?;
     let written = std::fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(wrong)?;
     Ok((bytes, day_of(written)))
-}
-
-/// Puts configuration and organization where the functions read them.
-async fn stage(
-    date: Day,
-    loaded: &Loaded,
-    organization: Option<(Vec<u8>, Option<Day>)>,
-    work: &Store,
-    (staging, attempt): (String, u32),
-    bill: String,
-) -> Result<DayRun, Failure> {
-    let configuration = format!("{staging}assets/configuration/");
-    for (name, bytes) in &loaded.files {
-        work.put(&format!("{configuration}{name}"), bytes).await.map_err(Failure::other)?;
-    }
-    let (mut key, mut dated) = (None, None);
-    if let Some((bytes, written)) = organization {
-        let name = format!("{staging}assets/organization.json");
-        work.put(&name, &bytes).await.map_err(Failure::other)?;
-        (key, dated) = (Some(name), written);
-    }
-    Ok(DayRun { date, staging, bill, configuration, organization: key, organization_dated: dated, attempt })
 }
 
 /// How the run went, as the machine kept it, with what only this side knows: the durations.

@@ -32,7 +32,9 @@ pub async fn rederive(out: &Path, close: &Path, closes: &str, facts: &CloseFacts
     let functions = LocalFunctions::new(&places, embedded(), &template, None).map_err(Failure::other)?;
     let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
     let staging = run.staging.clone();
-    let walked = machine.walk(&functions, json!({ "run": run, "dry_run": true }), &|_| {}).await;
+    let walked = machine
+        .walk(&functions, json!({ "run": run, "dry_run": true, "approval_required": false, "started_by": "" }), &|_| {})
+        .await;
     match walked {
         Walked::Succeeded { state, .. } if state == "DryRun" => {}
         Walked::Succeeded { state, .. } => return Ok(vec![format!("the month ends in {state} when it is run again")]),

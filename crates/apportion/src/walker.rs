@@ -232,6 +232,10 @@ impl Walk<'_> {
     }
 
     async fn task(&self, name: &str, task: &Task, shape: &Shape, input: Value, context: &Value) -> Result<Value, Fault> {
+        if task.waits_for_answer {
+            let cause = format!("{name} waits for a person's answer by a task token, which Step Functions alone gives out");
+            return Err(Fault::new("NoTaskToken", cause));
+        }
         let mut arguments = fill(name, shape.parameters.as_ref(), input, context)?;
         let payload = arguments.get_mut("Payload").map(Value::take).unwrap_or_else(|| json!({}));
         let call = self.invoker.invoke(&task.function, payload);

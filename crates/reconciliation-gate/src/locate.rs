@@ -70,6 +70,25 @@ async fn find_day(context: &Context, run: &DayRun) -> Result<Output, Error> {
     stage(context, &run.staging, found).await
 }
 
+/// The month of a manifest, by its key; `None` if it is no manifest.
+#[cfg(feature = "aws")]
+pub(crate) fn manifest_period(key: &str) -> Option<Period> {
+    placed(key, "metadata").filter(|placed| placed.rest.ends_with("Manifest.json"))?.period.parse().ok()
+}
+
+/// Files of a month's bill as they are listed, or what is awaited.
+#[cfg(feature = "aws")]
+pub(crate) async fn files(context: &Context, period: Period) -> Result<Result<Vec<Entry>, Vec<String>>, Error> {
+    let entries = entries_of(&context.bill, "").await?;
+    if entries.is_empty() {
+        return Ok(Err(vec!["the bill: its folder is empty".to_owned()]));
+    }
+    Ok(match find(&context.bill, &entries, "", period).await? {
+        Found::Files { keys, .. } => Ok(keys),
+        Found::Awaited(awaited) => Err(awaited),
+    })
+}
+
 /// Stages what was found, or what is awaited.
 async fn stage(context: &Context, staging: &str, found: Found) -> Result<Output, Error> {
     let (keys, ignored) = match found {

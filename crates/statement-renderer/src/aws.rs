@@ -1,5 +1,6 @@
 //! The contexts of the function as Lambda runs it, under its two names: settings of the environment become stores and clients.
 
+use crate::signer::{Kms, Signer};
 use crate::{Context, Template, publish};
 use apportion_runtime::aws::Settings;
 use apportion_runtime::{BAD_SETTING, NamedError};
@@ -17,8 +18,10 @@ impl Context {
 }
 
 impl publish::Context {
-    /// From APPORTION_WORK, _CLOSES and _RETENTION.
+    /// From APPORTION_WORK, _CLOSES, _RETENTION and _SIGNING_KEY.
     pub async fn from_environment(settings: &Settings) -> Result<publish::Context, NamedError> {
-        Ok(publish::Context { work: settings.store("APPORTION_WORK").await?, closes: settings.closes().await?, signer: None })
+        let key = settings.required("APPORTION_SIGNING_KEY").await?;
+        let signer = Some(Signer::Kms(Kms::new(aws_sdk_kms::Client::new(settings.aws()), key)));
+        Ok(publish::Context { work: settings.store("APPORTION_WORK").await?, closes: settings.closes().await?, signer })
     }
 }

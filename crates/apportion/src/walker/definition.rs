@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const INVOKE: &str = "arn:aws:states:::lambda:invoke";
+/// The same, but the task ends when someone answers with its token.
+const ASK: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
 
 /// A definition that is not one that this walker can run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,8 @@ pub(crate) enum Kind {
 pub(crate) struct Task {
     pub function: String,
     pub timeout: Option<Duration>,
+    /// Ends by someone's answer, which nobody can give here.
+    pub waits_for_answer: bool,
 }
 
 #[derive(Debug)]
@@ -261,7 +265,8 @@ fn state(place: &str, value: Value) -> Result<State, Wrong> {
 }
 
 fn task(fields: &mut Fields, shape: &Shape) -> Result<Task, Wrong> {
-    if fields.text("Resource")? != INVOKE {
+    let resource = fields.text("Resource")?;
+    if resource != INVOKE && resource != ASK {
         return wrong(&fields.at("Resource"), format!("only `{INVOKE}` is run"));
     }
     let place = fields.at("Parameters");
@@ -281,7 +286,8 @@ fn task(fields: &mut Fields, shape: &Shape) -> Result<Task, Wrong> {
     let Some(function) = function.filter(is_name) else {
         return wrong(&format!("{place}.FunctionName"), "expected `${name}`, the name in snake case");
     };
-    Ok(Task { function: function.to_owned(), timeout: fields.seconds("TimeoutSeconds")? })
+    let waits_for_answer = resource == ASK;
+    Ok(Task { function: function.to_owned(), timeout: fields.seconds("TimeoutSeconds")?, waits_for_answer })
 }
 
 fn map(fields: &mut Fields) -> Result<MapState, Wrong> {
