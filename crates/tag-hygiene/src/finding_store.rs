@@ -31,6 +31,7 @@ pub struct Trend {
 impl FindingStore {
     /// Keeps what a run found; the same findings again change nothing. Gives the key under which the work store has them whole; where
     /// the store keeps parts, that is below `staging`.
+    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "a directory keeps findings whole"))]
     pub async fn put(&self, findings: &Findings, staging: &str) -> Result<String, Error> {
         match self {
             FindingStore::Directory(store) => {
