@@ -50,6 +50,11 @@ check: ## Lints, warnings as errors
 tools: ## What the tests use beside Rust: poppler's pdftotext
 	scripts/install-tools
 
+.PHONY: package
+package: ## The functions as zips for AWS Lambda, target/lambda/: about half an hour for each architecture the first time
+	scripts/package
+	scripts/check-package arm64 x86_64
+
 .PHONY: bench
 bench: ## Seconds, memory and ratios on 20 million rows: see docs/benchmarks.md
 	$(CARGO) build $(ALL) --release --bins --examples

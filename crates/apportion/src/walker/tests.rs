@@ -432,3 +432,29 @@ async fn a_long_walk_of_the_organization_is_called_until_it_is_done() {
         assert_eq!(functions.0.into_inner(), 3);
     }
 }
+
+/// Without it a log line of a function could not be found by the execution it belongs to.
+#[test]
+fn every_payload_of_the_machines_names_its_execution() {
+    fn payloads<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                if name == "Payload" {
+                    found.push(value);
+                }
+                payloads(value, found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| payloads(item, found)),
+            _ => {}
+        }
+    }
+    for text in [include_str!("../../../../statemachine/month_end.asl.json"), include_str!("../../../../statemachine/daily.asl.json")] {
+        let machine: Value = serde_json::from_str(text).unwrap();
+        let mut found = Vec::new();
+        payloads(&machine, &mut found);
+        assert!(found.len() > 5);
+        for payload in found {
+            assert_eq!(payload["execution.$"], "$$.Execution.Name", "{payload}");
+        }
+    }
+}
