@@ -143,7 +143,7 @@ impl Catalogue {
 
     /// Path and text of what a close runs, in the order of [`FILES`].
     pub fn of_close(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        FILES.iter().map(|(path, _)| (*path, self.text(path)))
+        FILES.into_iter().map(|(path, _)| (path, self.text(path)))
     }
 
     /// Renders a statement of this catalogue; see [`render`].

@@ -117,14 +117,16 @@ mod tests {
         let labels = Labels { function: "reconciliation-gate", stage: "reconcile".to_owned(), execution: "a\"b".to_owned() };
         let figures = [Figure::new("ReconciliationDelta", Unit::None, "-0.000000000001"), Figure::new("Success", Unit::Count, 1)];
         let text = line(&labels, &figures, 1_788_220_800_000);
-        assert_eq!(
-            text,
-            "{\"_aws\":{\"Timestamp\":1788220800000,\"CloudWatchMetrics\":[{\"Dimensions\":[[\"function\",\"stage\"]],\
-             \"Metrics\":[{\"Name\":\"ReconciliationDelta\",\"Unit\":\"None\"},{\"Name\":\"Success\",\"Unit\":\"Count\"}],\
-             \"Namespace\":\"Apportion\"}]},\"function\":\"reconciliation-gate\",\"stage\":\"reconcile\",\"execution\":\"a\\\"b\",\
-             \"ReconciliationDelta\":-0.000000000001,\"Success\":1}"
-        );
-        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        let directive = serde_json::json!({ "Timestamp": 1_788_220_800_000_u64, "CloudWatchMetrics": [{
+            "Namespace": "Apportion",
+            "Dimensions": [["function", "stage"]],
+            "Metrics": [{ "Name": "ReconciliationDelta", "Unit": "None" }, { "Name": "Success", "Unit": "Count" }],
+        }] });
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["_aws"], directive);
+        assert_eq!((&read["stage"], &read["execution"]), (&"reconcile".into(), &"a\"b".into()));
+        assert_eq!(read["Success"], 1);
+        assert!(text.contains("\"ReconciliationDelta\":-0.000000000001,"), "an amount is written as its text: {text}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ where
         let settings = Settings::load().await;
         let made = OnceCell::new();
         if let Err(error) = made.get_or_try_init(|| context(&settings)).await {
-            tracing::error!(function, error = error.name, message = error.message, "cannot start");
+            tracing::error!(function, error = error.name, detail = error.message, "cannot start");
         }
         let answer = async |event: LambdaEvent<Value>| {
             let (mut payload, invocation) = event.into_parts();
@@ -55,7 +55,7 @@ where
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(function, message = error.to_string(), "the function has ended");
+            tracing::error!(function, detail = error.to_string(), "the function has ended");
             ExitCode::FAILURE
         }
     }
@@ -87,7 +87,7 @@ async fn observed(labels: metrics::Labels, work: impl Future<Output = Result<Val
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &result {
         Ok(_) => tracing::info!(milliseconds, "done"),
-        Err(error) => tracing::error!(milliseconds, error = error.name, message = error.message, "failed"),
+        Err(error) => tracing::error!(milliseconds, error = error.name, detail = error.message, "failed"),
     }
     metrics::end(milliseconds, result.is_ok());
     result

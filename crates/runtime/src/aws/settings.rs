@@ -92,7 +92,7 @@ fn retention(text: &str) -> Option<Retention> {
         "governance" => false,
         _ => return None,
     };
-    Some(Retention { days: days.parse().ok().filter(|days| *days > 0)?, is_compliance })
+    Some(Retention { days: days.parse::<u32>().ok().filter(|days| *days > 0)?, is_compliance })
 }
 
 #[cfg(test)]
