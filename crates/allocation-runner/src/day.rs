@@ -6,9 +6,7 @@ use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
 use apportion_core::bill::family_of;
 use apportion_core::close::{BillFile, Located, Readiness};
-use apportion_core::day::{
-    Day, DayFacts, DayRow, DayRun, HistoryFile, ROLLUP, Restated, UNDATED, newest, ownership, restated,
-};
+use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, ROLLUP, Restated, UNDATED, newest, ownership, restated};
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{Area, Stored, TableFile, daily};
@@ -43,13 +41,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
     let sql = queries::rendered(|format| context.catalogue.daily(&taxonomy, format, &resources))?;
-    let query = Query {
-        name: "daily",
-        sql: &sql,
-        inputs_digest: &digest,
-        attempt: run.attempt,
-        report_repeats: false,
-    };
+    let query = Query { name: "daily", sql: &sql, inputs_digest: &digest, attempt: run.attempt, report_repeats: false };
     let started = queries::start(context, &query, &files).await?;
     write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Day { state: State::Running, awaited: Vec::new() })

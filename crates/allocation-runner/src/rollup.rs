@@ -25,13 +25,7 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
     }
     let changes = organization_of(context, run).await?.changes();
     let sql = queries::rendered(|format| context.catalogue.rollup(&taxonomy, format, &changes))?;
-    let query = Query {
-        name: "rollup",
-        sql: &sql,
-        inputs_digest: &inputs.digest,
-        attempt: run.attempt,
-        report_repeats: true,
-    };
+    let query = Query { name: "rollup", sql: &sql, inputs_digest: &inputs.digest, attempt: run.attempt, report_repeats: true };
     let started = queries::start(context, &query, &files).await?;
     write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Query { state: State::Running })

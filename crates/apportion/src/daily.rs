@@ -84,11 +84,7 @@ pub async fn run(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync)) -
 }
 
 /// The day; `sleep` waits for a bill that is not there.
-pub async fn daily(
-    arguments: &DailyArguments,
-    progress: &(dyn Fn(&str) + Sync),
-    sleep: &Sleep<'_>,
-) -> Result<Ended, Failure> {
+pub async fn daily(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync), sleep: &Sleep<'_>) -> Result<Ended, Failure> {
     let loaded = apportion_config::load_for_day(&arguments.config, arguments.date.period()).map_err(Failure::bad_input)?;
     let organization = arguments.org.as_deref().map(organization).transpose()?;
     let template = match &arguments.template {

@@ -388,12 +388,15 @@ async fn the_lines_of_a_resource_that_an_override_names_stand_apart_and_its_days
     let mut world = World::new().await;
     let resource = |day: &str, cost: &str, id: &str| format!("{},{id}", line(day, cost, "CC-1010"));
     let rows = |lines: &[String]| format!("{HEADER},ResourceId\n{}\n", lines.join("\n"));
-    world.bill("a.csv", &rows(&[
-        resource("2026-09-01", "1", "i-1"),
-        resource("2026-09-01", "2", "i-2"),
-        resource("2026-09-01", "4", ""),
-        resource("2026-09-01", "8", "i-1"),
-    ]));
+    world.bill(
+        "a.csv",
+        &rows(&[
+            resource("2026-09-01", "1", "i-1"),
+            resource("2026-09-01", "2", "i-2"),
+            resource("2026-09-01", "4", ""),
+            resource("2026-09-01", "8", "i-1"),
+        ]),
+    );
     let mail = "version = 1\nsender = \"a@example.org\"\nrecipients = [\"b@example.org\"]\nallowed_domains = [\"example.org\"]\n\n\
         [[anomalies.override]]\nresource = \"i-1\"\nminimum = \"5\"\n";
     world.work().put("configuration/mail.toml", mail.as_bytes()).await.unwrap();

@@ -41,14 +41,30 @@ impl Draw {
     fn text(&mut self, column: &str) -> Option<String> {
         let words: &[&str] = match column {
             "line_item_line_item_type" => &[
-                "Usage", "Usage", "Fee", "RIFee", "SavingsPlanNegation", "SavingsPlanCoveredUsage", "SavingsPlanRecurringFee",
-                "SavingsPlanUpfrontFee", "DiscountedUsage", "Tax", "Credit", "Refund", "EdpDiscount", "Novelty",
+                "Usage",
+                "Usage",
+                "Fee",
+                "RIFee",
+                "SavingsPlanNegation",
+                "SavingsPlanCoveredUsage",
+                "SavingsPlanRecurringFee",
+                "SavingsPlanUpfrontFee",
+                "DiscountedUsage",
+                "Tax",
+                "Credit",
+                "Refund",
+                "EdpDiscount",
+                "Novelty",
             ],
             "ChargeCategory" => &["Usage", "Purchase", "Tax", "Credit", "Adjustment"],
             "line_item_product_code" => &["AmazonEC2", "ComputeSavingsPlans", "AWSSupportBusiness", "OCBPremiumSupport"],
             "line_item_operation" => &["RunInstances", "EKSPod-EC2", "ECSTask-EC2"],
             "line_item_line_item_description" if self.below(3) > 0 => {
-                return Some(format!("{}{}", self.of(&["Refund for one-time fee for Savings Plan ID", "Hours of "]), self.below(1000)));
+                return Some(format!(
+                    "{}{}",
+                    self.of(&["Refund for one-time fee for Savings Plan ID", "Hours of "]),
+                    self.below(1000)
+                ));
             }
             "bill_billing_entity" => &["AWS", "AWS Marketplace"],
             "x_DatasetCompletionStatus" => &["Complete", "Complete", "Unavailable"],

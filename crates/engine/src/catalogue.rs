@@ -174,12 +174,7 @@ impl Catalogue {
 
     /// Renders the daily rollup with lines of these resources apart. The column [`NAMED_RESOURCE`], there only if there are any, holds
     /// the id of a line of one of them, else `''`.
-    pub fn daily(
-        &self,
-        taxonomy: &Taxonomy,
-        format: BillFormat,
-        resources: &BTreeSet<String>,
-    ) -> Result<String, CatalogueError> {
+    pub fn daily(&self, taxonomy: &Taxonomy, format: BillFormat, resources: &BTreeSet<String>) -> Result<String, CatalogueError> {
         let id = match format {
             BillFormat::Cur2 => "line_item_resource_id",
             BillFormat::Focus10 | BillFormat::Focus12 | BillFormat::Focus13 => "ResourceId",

@@ -18,8 +18,11 @@ type Pair<'a> = (&'a str, &'a str);
 impl Sums {
     /// What the rows added so far come to.
     pub fn evaluation(&self, inputs: &Inputs<'_>) -> Evaluation {
-        let forecasts: BTreeMap<Pair<'_>, Forecast> =
-            self.parts.iter().map(|((owner, ou), series)| ((owner.as_str(), ou.as_str()), forecast(series, inputs.date))).collect();
+        let forecasts: BTreeMap<Pair<'_>, Forecast> = self
+            .parts
+            .iter()
+            .map(|((owner, ou), series)| ((owner.as_str(), ou.as_str()), forecast(series, inputs.date)))
+            .collect();
         let builder = Builder { sums: self, inputs, forecasts };
         let total = builder.line(Target::All, "all");
         let owners = builder.owners();

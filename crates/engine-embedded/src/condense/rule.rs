@@ -77,7 +77,11 @@ fn inlined(expr: &Expr, schema: &DFSchema, below: &Lines) -> Result<Expr> {
             None => plan_err!("{column} is not there"),
         },
         Expr::Alias(alias) => Ok(Transformed::yes(*alias.expr)),
-        Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::OuterReferenceColumn(_, _) | Expr::GroupingSet(_) => {
+        Expr::ScalarSubquery(_)
+        | Expr::Exists(_)
+        | Expr::InSubquery(_)
+        | Expr::OuterReferenceColumn(_, _)
+        | Expr::GroupingSet(_) => {
             plan_err!("{node} is not condensed")
         }
         other if other.is_volatile_node() => plan_err!("{other} is not condensed"),
@@ -159,9 +163,11 @@ fn over(
     let plan = plan.project(named.collect::<Vec<Expr>>())?;
     let plan = plan.aggregate((0..group_count).map(name).collect::<Vec<Expr>>(), calls.collect::<Vec<Expr>>())?;
     let new = plan.schema().columns();
-    let names = aggregate.schema.iter().zip(new).map(|((qualifier, field), column)| {
-        Expr::Column(column).alias_qualified(qualifier.cloned(), field.name())
-    });
+    let names = aggregate
+        .schema
+        .iter()
+        .zip(new)
+        .map(|((qualifier, field), column)| Expr::Column(column).alias_qualified(qualifier.cloned(), field.name()));
     let names: Vec<Expr> = names.collect();
     let plan = plan.project(names)?.build()?;
     let old = aggregate.schema.fields().iter().map(|field| field.data_type());

@@ -141,7 +141,8 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let condenser = Condenser { partition: self.clone(), units: Units::new(Arc::clone(&self.work)), kinds: None, ready: None };
+        let condenser =
+            Condenser { partition: self.clone(), units: Units::new(Arc::clone(&self.work)), kinds: None, ready: None };
         let stream = futures::stream::unfold(Some(condenser), |condenser| async {
             let mut condenser = condenser?;
             loop {

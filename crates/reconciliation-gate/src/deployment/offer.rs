@@ -2,7 +2,7 @@
 //!
 //! What is started depends on what lies there, never on the event: duplicates, late and out-of-order events come to the same name.
 
-use super::start::Started;
+use super::start::{Pending, Started};
 use super::{Deployment, kept};
 use crate::due::{Due, Wanted, due};
 use crate::stage::{Asked, Assets, stage, stage_day};
@@ -120,7 +120,8 @@ async fn start(context: &Context, deployment: &Deployment, period: Period, start
     let files: String = bill.iter().map(|entry| format!("{} {} {}\n", entry.key, entry.version, entry.size)).collect();
     let digest = sha256_hex(format!("{files}{}", assets.lines()).as_bytes());
     let stem = format!("{period}-{}", &digest[..12]);
-    let input = async |name: &str, attempt: u32| {
+    let assets = &assets;
+    let input = move |name: String, attempt: u32| -> Pending<'_> {
         let asked = Asked {
             period,
             staging: format!("staging/{period}/{name}/"),
@@ -130,13 +131,15 @@ async fn start(context: &Context, deployment: &Deployment, period: Period, start
             currency: String::new(),
             attempt,
         };
-        let run = stage(&context.work, asked, &assets).await?;
-        Ok(json!({
-            "run": run,
-            "dry_run": false,
-            "approval_required": deployment.is_approval_required,
-            "started_by": started_by.unwrap_or(SCHEDULE),
-        }))
+        Box::pin(async move {
+            let run = stage(&context.work, asked, assets).await?;
+            Ok(json!({
+                "run": run,
+                "dry_run": false,
+                "approval_required": deployment.is_approval_required,
+                "started_by": started_by.unwrap_or(SCHEDULE),
+            }))
+        })
     };
     Ok(Offered::of(period, deployment.start(&deployment.month_end, &stem, false, input).await?))
 }
@@ -159,11 +162,14 @@ pub(crate) async fn offer_day(
         apportion_config::load_files_for_day(&files, day.period()).map_err(|error| Error::BadConfiguration(error.to_string()))?;
     let deadline = loaded.mail.as_ref().map_or(apportion_config::DEADLINE_MINUTES, |mail| mail.deadline_minutes);
     let assets = Assets { configuration: loaded.files, ..Assets::default() };
-    let input = async |name: &str, attempt: u32| {
-        let staging = (format!("staging/daily/{day}/{name}/"), attempt);
-        let run = stage_day(&context.work, day, staging, String::new(), &assets, None).await?;
-        let stages = json!({ "readiness": { "output": { "polls": 0 } } });
-        Ok(json!({ "run": run, "most_polls": deadline / POLL_MINUTES + 1, "stages": stages }))
+    let assets = &assets;
+    let input = move |name: String, attempt: u32| -> Pending<'_> {
+        Box::pin(async move {
+            let staging = (format!("staging/daily/{day}/{name}/"), attempt);
+            let run = stage_day(&context.work, day, staging, String::new(), assets, None).await?;
+            let stages = json!({ "readiness": { "output": { "polls": 0 } } });
+            Ok(json!({ "run": run, "most_polls": deadline / POLL_MINUTES + 1, "stages": stages }))
+        })
     };
     let started = deployment.start(machine, &day.to_string(), date.is_some(), input).await?;
     Ok(Output::Offered(Offered::of(day, started)))

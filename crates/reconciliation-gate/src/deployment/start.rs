@@ -9,6 +9,7 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
 use serde_json::Value;
+use std::pin::Pin;
 
 /// Attempts at the same inputs before a person must look.
 const MOST_ATTEMPTS: u32 = 50;
@@ -61,15 +62,18 @@ enum Found {
     Failed,
 }
 
+/// An input in the making. Boxed: of an async closure the compiler cannot tell that a thread may take it over.
+pub(super) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send + 'a>>;
+
 impl Deployment {
     /// Starts `<stem>-<attempt>` with the first attempt that has not failed yet, unless it is under way or, without `again`, has ended
     /// well. `input` makes what it starts with, from name and attempt, and must give the same for the same.
-    pub(super) async fn start(
+    pub(super) async fn start<'a>(
         &self,
         machine: &Machine,
         stem: &str,
         again: bool,
-        input: impl AsyncFn(&str, u32) -> Result<Value, Error>,
+        input: impl Fn(String, u32) -> Pending<'a> + Sync,
     ) -> Result<(String, Started), Error> {
         for attempt in 1..=MOST_ATTEMPTS {
             let name = format!("{stem}-{attempt}");
@@ -80,7 +84,7 @@ impl Deployment {
                 Found::Succeeded => return Ok((name, Started::Ended)),
                 Found::Nothing => {}
             }
-            let input = input(&name, attempt).await?.to_string();
+            let input = input(name.clone(), attempt).await?.to_string();
             self.claim(&name, &input).await?;
             if self.request(machine, &name, &input).await? {
                 return Ok((name, Started::Now));
