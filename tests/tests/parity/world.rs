@@ -115,7 +115,7 @@ impl World {
             (Store::directory(path.parent().unwrap()), text(Path::new(path.file_name().unwrap())))
         };
         let work = Store::directory(self.folder.path());
-        let (context, run) = (Context { bill, work: work.clone() }, run_of(key));
+        let (context, run) = (Context::new(bill, work.clone()), run_of(key));
         let located = locate(&context, &run).await?;
         let shard = Shard { from: 0, to: located.files.len() };
         let handle = async |event| reconciliation_gate::handle(&context, event).await.map_err(|error| error.to_string());
@@ -150,7 +150,7 @@ impl World {
                 }
             }
         }
-        let context = Context { bill: Store::directory(path), work: Store::directory(self.folder.path()) };
+        let context = Context::new(Store::directory(path), Store::directory(self.folder.path()));
         let located = locate(&context, &run_of(String::new())).await.unwrap();
         let mut tables: BTreeMap<BillFormat, Vec<TableFile>> = BTreeMap::new();
         for file in &located.files {
