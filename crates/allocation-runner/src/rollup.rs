@@ -68,7 +68,8 @@ fn with_names(context: &Context, inputs: &InputsManifest, mut message: String, n
 /// The same where the engine names a file by its place in a store, such as `s3://bucket/prefix/inputs/…`.
 fn with_name_for_key(message: String, key: &str, name: &str) -> String {
     let Some(at) = message.find(key) else { return message };
-    let start = message[..at].rfind(|letter: char| letter.is_whitespace() || letter == '`').map_or(0, |before| before + 1);
+    let before = message[..at].char_indices().rev().find(|(_, letter)| letter.is_whitespace() || *letter == '`');
+    let start = before.map_or(0, |(place, letter)| place + letter.len_utf8());
     format!("{}{name}{}", &message[..start], with_name_for_key(message[at + key.len()..].to_owned(), key, name))
 }
 
