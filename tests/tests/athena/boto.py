@@ -68,8 +68,8 @@ assert "another" in error["Error"]["Message"], error
 
 # One may run at a time; a stopped one makes room.
 many = ", ".join(f"({n})" for n in range(1000))
-tables = ", ".join(f"(values {many}) as t{n} (n)" for n in range(4))
-slow = start(f"select max(t0.n + t1.n + t2.n + t3.n) as m from {tables}")
+million = f"select a.n * 1000 + b.n as n from (values {many}) as a (n) cross join (values {many}) as b (n)"
+slow = start(f"select max(x.n - y.n) as m from ({million}) as x cross join ({million}) as y")
 error = refused(athena.start_query_execution, QueryString="select 1", WorkGroup="primary")
 assert (error["Error"]["Code"], error["Reason"]) == ("TooManyRequestsException", "CONCURRENT_QUERY_LIMIT_EXCEEDED"), error
 athena.stop_query_execution(QueryExecutionId=slow)

@@ -1,6 +1,6 @@
 //! A month closed by way of Athena's API is the month that the embedded engine closes.
 
-use super::stand_ins::{Front, bucket, s3};
+use super::stand_ins::{Front, s3};
 use apportion_tests::{apportion, apportion_with, close_folder, text, tree};
 use std::path::Path;
 
@@ -33,8 +33,7 @@ async fn a_close_by_athena_has_the_id_and_the_bytes_of_one_in_process() {
 
     let out = at("athena");
     std::fs::create_dir(&out).unwrap();
-    let front = Front::start(&["--work", &text(&out), "--results", "s3://results/closes/"]).await;
-    bucket("results").await;
+    let front = Front::start(&["--work", &text(&out)]).await;
     let environment = [
         ("AWS_ENDPOINT_URL", s3()),
         ("AWS_ENDPOINT_URL_ATHENA", front.url.clone()),

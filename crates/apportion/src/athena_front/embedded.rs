@@ -56,7 +56,9 @@ impl Embedded {
     /// `places` are the work store and the bill's own.
     pub fn new([work, bill]: [Option<&str>; 2], s3: aws_sdk_s3::Client) -> Result<Embedded, Failure> {
         let cache = tempfile::tempdir().map_err(|error| Failure::other(format!("a folder for copies of objects: {error}")))?;
-        let tables = tables::definitions().into_iter().map(|table| table.name).collect();
+        // Those over bills; a small table beside one comes with the query.
+        let over_bills = |table: &tables::Definition| table.partitions.iter().any(|(name, _)| *name == tables::LOCATION);
+        let tables = tables::definitions().into_iter().filter(over_bills).map(|table| table.name).collect();
         let (work, bill) = (place("--work", work)?, place("--bill", bill)?);
         Ok(Embedded { engine: EmbeddedEngine::new(), work, bill, s3, cache, tables })
     }
