@@ -5,6 +5,7 @@ use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{Statement, Table, catalogue};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The plan of a statement over an empty bill of a format, before it is optimised.
 async fn plan(format: BillFormat, sql: &str) -> String {
@@ -12,9 +13,9 @@ async fn plan(format: BillFormat, sql: &str) -> String {
     let path = folder.path().join("bill.csv");
     let names: Vec<&str> = format.columns().iter().map(|column| column.name).collect();
     std::fs::write(&path, names.join(",") + "\n").unwrap();
-    let table = Table { name: "bill".to_owned(), format, files: vec![path], report_repeats: false };
+    let table = Table::local(format, [path]);
     let statement = Statement { name: "test".to_owned(), sql: sql.to_owned(), tables: vec![table], lookups: vec![] };
-    let (context, _) = context(&open(&statement).unwrap(), &[], 1, true).unwrap();
+    let context = context(&open(&statement).unwrap(), &[], 1, true, &Arc::default()).unwrap();
     let plan = context.sql(sql).await.unwrap().into_optimized_plan().unwrap();
     plan.display_indent().to_string()
 }

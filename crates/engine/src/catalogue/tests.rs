@@ -86,7 +86,7 @@ fn bill_rows_are_told_apart_in_every_format_and_their_sql_is_no_part_of_a_close(
     parameters.insert("period".to_owned(), Value::Period("2026-09".parse().unwrap()));
     parameters.insert("currency".to_owned(), Value::Text("USD".to_owned()));
     for format in BillFormat::ALL {
-        let sql = render_bill_rows(&taxonomy, format, &parameters).unwrap();
+        let sql = render_bill_rows(&taxonomy, format, &parameters, &[]).unwrap();
         assert!(sql.contains("and tag_cost_center in ('b', 'it''s')") && sql.contains("bill_row,"), "{sql}");
         assert!(!sql.contains("{{"), "{sql}");
     }
