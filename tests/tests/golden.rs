@@ -2,6 +2,7 @@
 //!
 //! Sections start with `===`. `bill FORMAT` is CSV of the columns that matter, the others are filled in: `tag` is the cost center.
 //! `ledger` has one line for each unit, component, pool (`-` for none) and invoice, sums over the ledger's rows, nothing left out.
+//! `organization YYYY-MM-DD` is a dated tree, `places` the ledger by OU (`-` for none, `_` for a blank), `verified` what verify prints.
 #![allow(clippy::unwrap_used)]
 
 use apportion_tests::*;
@@ -61,6 +62,34 @@ fn pools_are_given_out_whole(close: &Path, name: &str) {
     assert!(sums.values().all(|sum| *sum == 0), "{name}: {sums:?}");
 }
 
+/// The folder of the sections `organization YYYY-MM-DD`, if there are any.
+fn dated(sections: &BTreeMap<String, String>, folder: &Path) -> Option<String> {
+    let place = folder.join("organizations");
+    for (day, json) in sections.iter().filter_map(|(head, json)| Some((head.strip_prefix("organization ")?, json))) {
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join(format!("{day}.json")), json).unwrap();
+    }
+    place.exists().then(|| apportion_tests::text(&place))
+}
+
+/// OU, unit, component and cash, where a month says where accounts stood.
+fn places(ledger: &Path) -> BTreeMap<(String, String, String), i128> {
+    let mut sums = BTreeMap::new();
+    for row in rows_of(ledger) {
+        let ou = if row["ou_path"].is_empty() { "-".to_owned() } else { row["ou_path"].replace(' ', "_") };
+        *sums.entry((ou, row["unit_id"].clone(), row["component"].clone())).or_default() += units(&row["cash"]);
+    }
+    sums
+}
+
+fn expected_places(table: &str) -> BTreeMap<(String, String, String), i128> {
+    let line = |line: &str| {
+        let [ou, unit, component, cash] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+        ((ou.to_owned(), unit.to_owned(), component.to_owned()), units(cash))
+    };
+    table.lines().skip(1).map(line).collect()
+}
+
 fn close(name: &str, text: &str) {
     let sections = sections(text);
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +108,8 @@ fn close(name: &str, text: &str) {
     let mut arguments = vec!["close", "--period", "2026-09", "--bill", &bill, "--config", &config, "--out", &out_text];
     let invoices = sections.get("invoices").map(|lines| place("invoices.json", &invoices(lines)));
     arguments.extend(invoices.iter().flat_map(|path| ["--invoices", path.as_str()]));
-    let organization = sections.get("organization").map(|json| place("organization.json", json));
+    let organization =
+        sections.get("organization").map(|json| place("organization.json", json)).or(dated(&sections, folder.path()));
     arguments.extend(organization.iter().flat_map(|path| ["--org", path.as_str()]));
     let ran = apportion(folder.path(), &arguments);
     assert_eq!(ran.code, 0, "{name}: {}{}", ran.stdout, ran.stderr);
@@ -87,6 +117,14 @@ fn close(name: &str, text: &str) {
     let (expected, found) = (expected(&sections["ledger"]), found(&closed.join("ledger.csv")));
     assert_eq!(found, expected, "{name}: found, expected; {}", ran.stdout);
     pools_are_given_out_whole(&closed, name);
+    if let Some(table) = sections.get("places") {
+        assert_eq!(places(&closed.join("ledger.csv")), expected_places(table), "{name}: found, expected");
+    }
+    if sections.contains_key("verified") {
+        let verified = apportion(folder.path(), &["verify", &apportion_tests::text(&closed)]);
+        assert_eq!(verified.code, 0, "{name}: {}{}", verified.stdout, verified.stderr);
+        assert!(verified.stdout.contains(&sections["verified"]), "{name}: {}", verified.stdout);
+    }
 }
 
 #[test]

@@ -1,20 +1,16 @@
 //! The rollup becomes the ledger, and everything that it depended on becomes the close's id.
 
-use crate::{Context, Error, Output, configuration, read_staged, write_staged};
+use crate::{Context, Error, Output, configuration, organization_of, read_staged, write_staged};
+use apportion_config::Loaded;
 use apportion_core::OUTPUT_VERSION;
 use apportion_core::allocate::{Inputs, allocate as allocate_rows};
 use apportion_core::bill::RollupRow;
-use apportion_core::close::{CloseFacts, Compared, InputsManifest, Run, shards};
-use apportion_core::org::OrgSnapshot;
+use apportion_core::close::{CloseFacts, Compared, InputsManifest, OrganizationUsed, Run, shards};
+use apportion_core::org::Organization;
 use apportion_core::period::Period;
 use apportion_engine::catalogue;
 use apportion_output::{ledger_csv, ledger_parquet, pools_csv, read_rollup_csv, rollup_csv, sha256_hex};
 use std::collections::BTreeMap;
-
-/// The staged snapshot of the organization; an empty one if none was given.
-async fn organization_of(context: &Context, run: &Run) -> Result<OrgSnapshot, Error> {
-    read_staged(context, &run.staging, "organization.json").await
-}
 
 pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Error> {
     let loaded = configuration(context, run).await?;
@@ -43,9 +39,8 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
     }
     write_staged(context, &run.staging, "notes.json", &allocation.notes).await?;
     let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
-    let units: Vec<String> = loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect();
     write_staged(context, &run.staging, "pool_sources.json", &allocation.pool_sources).await?;
-    let facts = facts(context, run, &compared, rollup_digest, loaded.digest, units).await?;
+    let facts = facts(context, run, &compared, rollup_digest, &loaded, &org).await?;
     write_staged(context, &run.staging, "close.json", &facts).await?;
     Ok(Output::Allocated { close: facts.close, shards: shards(facts.units.len()), ledger_rows: allocation.rows.len() })
 }
@@ -59,8 +54,8 @@ async fn facts(
     run: &Run,
     compared: &Compared,
     rollup_digest: String,
-    configuration_digest: String,
-    units: Vec<String>,
+    loaded: &Loaded,
+    org: &Organization,
 ) -> Result<CloseFacts, Error> {
     let inputs: InputsManifest = read_staged(context, &run.staging, "inputs.json").await?;
     let previous = previous(context, run).await?;
@@ -87,14 +82,15 @@ async fn facts(
         previous_period: previous.map(|(period, _)| period),
         inputs_digest: inputs.digest,
         rollup_digest,
-        configuration_digest,
+        configuration_digest: loaded.digest.clone(),
         organization_digest: sha256_hex(&organization),
         invoices_digest: sha256_hex(invoices_text.as_bytes()),
         sql_digest: sha256_hex(sql.as_bytes()),
         template_digest: context.template_digest.clone(),
         invoices_file,
         own_template: run.template.is_some(),
-        units,
+        organization: OrganizationUsed { as_of: loaded.configuration.settings.organization, stretches: org.stretches() },
+        units: loaded.configuration.units.iter().map(|unit| unit.id.clone()).collect(),
     };
     facts.close = close_id(&facts);
     Ok(facts)

@@ -10,6 +10,7 @@ mod rollup;
 
 use apportion_core::close::Run;
 use apportion_core::day::DayRun;
+use apportion_core::org::Organization;
 use apportion_engine::QueryEngine;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,11 @@ async fn configuration_files(context: &Context, prefix: &str) -> Result<BTreeMap
 async fn configuration(context: &Context, run: &Run) -> Result<apportion_config::Loaded, Error> {
     let files = configuration_files(context, &run.configuration).await?;
     apportion_config::load_files(&files, run.period).map_err(|error| Error::BadConfiguration(error.to_string()))
+}
+
+/// The staged organization; an empty one if none was given.
+async fn organization_of(context: &Context, run: &Run) -> Result<Organization, Error> {
+    read_staged(context, &run.staging, "organization.json").await
 }
 
 async fn read_staged<T: serde::de::DeserializeOwned>(context: &Context, staging: &str, name: &str) -> Result<T, Error> {

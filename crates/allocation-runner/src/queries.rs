@@ -1,12 +1,12 @@
 //! One query for each format of a bill: started under a token of its own, then polled.
 
 use crate::{Context, Error};
-use apportion_core::tags::Taxonomy;
+use apportion_engine::catalogue::CatalogueError;
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, catalogue};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table};
 use apportion_output::sha256_hex;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// A query that was started.
@@ -17,11 +17,10 @@ pub(crate) struct Started {
     token: String,
 }
 
-/// A statement of the catalogue, the taxonomy that renders it, and what makes its token: the inputs' digest and the attempt.
+/// A statement of the catalogue, rendered for each format, and what makes its token: the inputs' digest and the attempt.
 pub(crate) struct Query<'a> {
     pub name: &'a str,
-    pub text: &'a str,
-    pub taxonomy: &'a Taxonomy,
+    pub render: &'a (dyn Fn(BillFormat) -> Result<String, CatalogueError> + Sync),
     pub inputs_digest: &'a str,
     pub attempt: u32,
     /// Whether line ids that a file repeats are reported: costs a wide column.
@@ -37,8 +36,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
         if paths.is_empty() {
             continue;
         }
-        let sql = catalogue::render(query.text, query.taxonomy, format, &BTreeMap::new())
-            .map_err(|error| Error::BadConfiguration(error.to_string()))?;
+        let sql = (query.render)(format).map_err(|error| Error::BadConfiguration(error.to_string()))?;
         let token = sha256_hex(format!("{}\n{}\n{}\n", query.inputs_digest, query.attempt, sql).as_bytes());
         let statement = Statement {
             name: format!("{}-{}", query.name, format.as_str()),

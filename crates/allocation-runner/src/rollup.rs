@@ -1,7 +1,7 @@
 //! The rollup of a close: one query for each format of the frozen bill; their rows together are the rollup.
 
 use crate::queries::{Query, Started, engine};
-use crate::{Context, Error, Output, State, configuration, queries, read_staged, write_staged};
+use crate::{Context, Error, Output, State, configuration, organization_of, queries, read_staged, write_staged};
 use apportion_core::bill::RollupRow;
 use apportion_core::close::{FrozenFile, InputsManifest, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
@@ -18,10 +18,10 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
         let path = context.work.local_path(&key).ok_or_else(|| Error::Staging(format!("`{key}` is not a local file")))?;
         files.push((file.format.clone(), path));
     }
+    let changes = organization_of(context, run).await?.changes();
     let query = Query {
         name: "rollup",
-        text: catalogue::ROLLUP,
-        taxonomy: &taxonomy,
+        render: &|format| catalogue::render_rollup(&taxonomy, format, &changes),
         inputs_digest: &inputs.digest,
         attempt: run.attempt,
         report_repeats: true,

@@ -5,7 +5,9 @@ use crate::local::{LocalFunctions, Places};
 use crate::walker::{Machine, Walked};
 use apportion_config::Loaded;
 use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, Run};
+use apportion_core::day::{Day, dated_snapshots};
 use apportion_core::money::Money;
+use apportion_core::org::{DatedTree, Organization};
 use apportion_core::period::Period;
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::sha256_hex;
@@ -151,6 +153,10 @@ impl Scratch {
     fn new(options: &Options) -> Result<Scratch, Failure> {
         if options.dry_run {
             let folder = tempfile::tempdir().map_err(|error| Failure::other(format!("a temporary folder: {error}")))?;
+            // What daily runs kept of the organization is read by a close without `--org`.
+            let kept = options.out.join("org");
+            crate::daily::copy(&kept, &folder.path().join("org"))
+                .map_err(|error| Failure::other(format!("--out {}: {error}", kept.display())))?;
             return Ok(Scratch { root: folder.path().to_path_buf(), temporary: Some(folder) });
         }
         Ok(Scratch { root: options.out.clone(), temporary: None })
@@ -211,8 +217,11 @@ async fn stage(
         files.push(match path {
             None => None,
             Some(path) => {
-                let bytes = std::fs::read(path)
-                    .map_err(|error| Failure::bad_input(format!("the {what} file {}: {error}", path.display())))?;
+                let bytes = match path.is_dir() && what == "organization" {
+                    true => dated_organizations(path, options.period)?,
+                    false => std::fs::read(path)
+                        .map_err(|error| Failure::bad_input(format!("the {what} file {}: {error}", path.display())))?,
+                };
                 Some(put(&format!("{what}.json"), &bytes).await?)
             }
         });
@@ -240,6 +249,31 @@ async fn stage(
         currency: currency.to_owned(),
         attempt,
     })
+}
+
+/// The trees of a folder of `<YYYY-MM-DD>.json` that can matter to a period, as one organization file.
+fn dated_organizations(folder: &Path, period: Period) -> Result<Vec<u8>, Failure> {
+    let wrong = |path: &Path, what: &dyn std::fmt::Display| Failure::bad_input(format!("--org {}: {what}", path.display()));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, &error))? {
+        let name = entry.map_err(|error| wrong(folder, &error))?.file_name();
+        names.extend(name.to_str().map(|name| format!("org/{name}")));
+    }
+    let dated = dated_snapshots(names);
+    let (first, last) = (Day::first_of(period), Day::last_of(period));
+    let from = dated.range(..=first).next_back().map_or(first, |(day, _)| *day);
+    let mut trees = Vec::new();
+    for (day, key) in dated.range(from..=last) {
+        let path = folder.join(key.trim_start_matches("org/"));
+        let bytes = std::fs::read(&path).map_err(|error| wrong(&path, &error))?;
+        let tree = ou_mapper::parse_organization(&bytes).map_err(|error| wrong(&path, &error))?;
+        trees.push(DatedTree { from: *day, snapshot: *day, tree });
+    }
+    let organization = Organization::by_day(period, trees).ok_or_else(|| {
+        let what = format!("it has no <YYYY-MM-DD>.json of {last} or before: name the file that the month shall go by");
+        wrong(folder, &what)
+    })?;
+    serde_json::to_vec(&organization).map_err(Failure::other)
 }
 
 struct Staged<'a> {

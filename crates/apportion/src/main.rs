@@ -105,8 +105,9 @@ struct CloseArguments {
     /// Where inputs/ and closes/ go.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The organization as JSON: Roots, OrganizationalUnits, Accounts.
-    #[arg(long, value_name = "FILE")]
+    /// The organization as JSON: Roots, OrganizationalUnits, Accounts; or a folder of <YYYY-MM-DD>.json, as the daily run keeps in org/.
+    /// Without it the snapshots that daily runs kept in OUT/org/.
+    #[arg(long, value_name = "PATH")]
     org: Option<PathBuf>,
     /// What `aws invoicing list-invoice-summaries` prints.
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ use crate::pools::{drivers_of, sharing, short};
 use crate::rules::{list, owner_text, span_text};
 use apportion_core::model::{Base, Configuration, Key, LineRule, Match, Method, Owner, Pool, Targets, UNTAGGED};
 use apportion_core::money::Money;
+use apportion_core::org::AsOf;
 use apportion_core::period::Period;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,6 +28,10 @@ pub fn check(loaded: &Loaded, daily: &Loaded, period: Period) -> Check {
     files(loaded, &mut lines);
     units(configuration, &mut lines);
     dimensions(configuration, &mut lines);
+    lines.push(match configuration.settings.organization {
+        AsOf::PeriodEnd => format!("OUs: as the organization stood at the end of {period}"),
+        AsOf::UsageDay => "OUs: as the organization stood on the day of use".to_owned(),
+    });
     line_rules(configuration, period, &mut lines);
     special(configuration, &mut lines);
     lines.push("pools, in the order in which they are split".to_owned());

@@ -251,7 +251,8 @@ fn read(files: &[(String, Vec<u8>)], period: Period, wanted: Drivers) -> Result<
         ));
     }
     let known = rules::Known { units: &units, pools: &pool_ids, taxonomy: &taxonomy };
-    let settings = rules::settings(&rules_source, file.close.get_ref())?;
+    let organization = file.organization.as_ref().map(|table| table.get_ref());
+    let settings = rules::settings(&rules_source, file.close.get_ref(), organization)?;
     check_driver_names(&rules_source, &file.drivers)?;
     let line_rules = rules::line_rules(&rules_source, &file.rule, &known)?;
     let special = rules::special(&rules_source, file.special.as_ref(), &known)?;

@@ -171,12 +171,17 @@ fn one_override(source: &Source, table: &Spanned<OverrideTable>, unit_ids: &BTre
     }
     let ignore = written.ignore.unwrap_or(false);
     let (sigma, minimum) = (sigma(source, written.sigma.as_ref())?, minimum(source, written.minimum.as_ref())?);
-    if written.unit.is_none() && written.service.is_none() {
-        return Err(source.wrong(
-            &table.span(),
-            "the override names neither unit nor service",
-            "name one, or change [anomalies] itself",
-        ));
+    let is_of_group = written.unit.is_some() || written.service.is_some();
+    match &written.resource {
+        None if !is_of_group => {
+            let todo = "name one, or change [anomalies] itself";
+            return Err(source.wrong(&table.span(), "the override names neither unit nor service nor resource", todo));
+        }
+        Some(resource) if is_of_group || resource.get_ref().trim().is_empty() => {
+            let todo = "write its id as the bill does, without unit and service";
+            return Err(source.wrong(&resource.span(), "a resource is judged by itself, whosever it is", todo));
+        }
+        _ => {}
     }
     if ignore == (sigma.is_some() || minimum.is_some()) {
         return Err(source.wrong(
@@ -186,7 +191,8 @@ fn one_override(source: &Source, table: &Spanned<OverrideTable>, unit_ids: &BTre
         ));
     }
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.get_ref().clone());
-    Ok(Override { unit: text(&written.unit), service: text(&written.service), sigma_thousandths: sigma, minimum, ignore })
+    let (unit, service, resource) = (text(&written.unit), text(&written.service), text(&written.resource));
+    Ok(Override { unit, service, resource, sigma_thousandths: sigma, minimum, ignore })
 }
 
 fn minimum(source: &Source, written: Option<&Text>) -> Result<Option<Money>, ConfigError> {

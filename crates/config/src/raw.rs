@@ -110,6 +110,7 @@ pub struct RulesFile {
     #[serde(rename = "version")]
     pub _version: i64,
     pub close: Spanned<CloseTable>,
+    pub organization: Option<Spanned<OrganizationTable>>,
     #[serde(default)]
     pub drivers: Table<Text>,
     #[serde(default)]
@@ -154,6 +155,13 @@ pub struct WhenTable {
     pub issuers: Option<Texts>,
     #[serde(default)]
     pub tags: Table<Texts>,
+}
+
+/// `[organization]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationTable {
+    pub as_of: Text,
 }
 
 /// `[special.<component>]`.
@@ -233,6 +241,7 @@ pub struct AnomaliesTable {
 pub struct OverrideTable {
     pub unit: Option<Text>,
     pub service: Option<Text>,
+    pub resource: Option<Text>,
     pub sigma: Option<Text>,
     pub minimum: Option<Text>,
     pub ignore: Option<bool>,

@@ -1,12 +1,13 @@
 //! `rules.toml` but its pools: settings, drivers, line rules, special rules.
 
 use crate::error::{ConfigError, Source, Span};
-use crate::raw::{CloseTable, RuleTable, SpecialTable, Table, Text, Texts, WhenTable};
+use crate::raw::{CloseTable, OrganizationTable, RuleTable, SpecialTable, Table, Text, Texts, WhenTable};
 use crate::text;
 use crate::units::Units;
 use apportion_core::ledger::Component;
 use apportion_core::model::{Effective, LineRule, Match, Method, Owner, SPECIAL, Settings, SpecialRule, UNTAGGED};
 use apportion_core::money::Money;
+use apportion_core::org::AsOf;
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +87,11 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     }
 }
 
-pub(crate) fn settings(source: &Source, table: &CloseTable) -> Result<Settings, ConfigError> {
+pub(crate) fn settings(
+    source: &Source,
+    table: &CloseTable,
+    organization: Option<&OrganizationTable>,
+) -> Result<Settings, ConfigError> {
     let currency = table.currency.get_ref();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(source.wrong(
@@ -111,7 +116,20 @@ pub(crate) fn settings(source: &Source, table: &CloseTable) -> Result<Settings, 
         each_currency,
         tolerance: table.tolerance.as_ref().map(|amount| tolerance(source, "tolerance", amount)).transpose()?,
         tax_tolerance: table.tax_tolerance.as_ref().map(|amount| tolerance(source, "tax_tolerance", amount)).transpose()?,
+        organization: organization.map(|table| as_of(source, table)).transpose()?.unwrap_or_default(),
     })
+}
+
+fn as_of(source: &Source, table: &OrganizationTable) -> Result<AsOf, ConfigError> {
+    match table.as_of.get_ref().as_str() {
+        "period_end" => Ok(AsOf::PeriodEnd),
+        "usage_day" => Ok(AsOf::UsageDay),
+        other => Err(source.wrong(
+            &table.as_of.span(),
+            format!("`as_of` cannot be {other:?}"),
+            "write \"period_end\" (every line goes by the tree of the month's end) or \"usage_day\" (each by the tree of its day)",
+        )),
+    }
 }
 
 fn tolerance(source: &Source, key: &str, amount: &Text) -> Result<Money, ConfigError> {

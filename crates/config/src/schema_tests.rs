@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::raw::{
-    AnomaliesTable, CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, MailFile, OverrideTable,
-    PoolTable, RuleTable, RulesFile, RunTable, SpecialTable, TaxonomyFile, UnitTable, UnitsFile, WhenTable,
+    AnomaliesTable, CloseTable, DimensionTable, FallbackTable, HygieneAccount, HygieneFile, KeysTable, MailFile,
+    OrganizationTable, OverrideTable, PoolTable, RuleTable, RulesFile, RunTable, SpecialTable, TaxonomyFile, UnitTable,
+    UnitsFile, WhenTable,
 };
 use apportion_core::model::SPECIAL;
 use serde::de::DeserializeOwned;
@@ -48,6 +49,7 @@ fn schemas_and_reader_know_the_same_keys() {
         (&hygiene, "/$defs/keys", keys_of::<KeysTable>()),
         (&rules, "", keys_of::<RulesFile>()),
         (&rules, "/$defs/close", keys_of::<CloseTable>()),
+        (&rules, "/$defs/organization", keys_of::<OrganizationTable>()),
         (&rules, "/$defs/rule", keys_of::<RuleTable>()),
         (&rules, "/$defs/rule/properties/when", keys_of::<WhenTable>()),
         (&rules, "/$defs/special", keys_of::<SpecialTable>()),

@@ -166,7 +166,12 @@ fn every_fault_of_mail_toml_names_line_fault_and_remedy() {
         (
             "",
             "[[anomalies.override]]\nsigma = \"3\"",
-            "mail.toml:5: the override names neither unit nor service — name one, or change [anomalies] itself",
+            "mail.toml:5: the override names neither unit nor service nor resource — name one, or change [anomalies] itself",
+        ),
+        (
+            "",
+            "[[anomalies.override]]\nresource = \"i-1\"\nservice = \"S\"\nignore = true",
+            "mail.toml:6: a resource is judged by itself, whosever it is — write its id as the bill does, without unit and service",
         ),
         (
             "",

@@ -432,6 +432,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     (
         "rules.toml",
         "currency = \"USD\"",
+        "currency = \"USD\"\n\n[organization]\nas_of = \"month_end\"",
+        "rules.toml:6: `as_of` cannot be \"month_end\" — write \"period_end\" (every line goes by the tree of the month's end) or \"usage_day\" (each by the tree of its day)",
+    ),
+    (
+        "rules.toml",
+        "currency = \"USD\"",
         "currency = \"USD\"\ntolerance = \"-1\"",
         "rules.toml:4: `tolerance` is negative: -1 — write zero or more",
     ),

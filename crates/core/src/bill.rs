@@ -144,6 +144,10 @@ pub struct RollupRow {
     /// ARN or id of the reservation or savings plan, `""` if none.
     pub commitment_id: String,
     pub currency: String,
+    /// `YYYY-MM-DD`, the first day of the stretch of usage days that the line's lies in, where a close goes by the organization of each;
+    /// else, and for a line without a usage day, `""`.
+    #[serde(default)]
+    pub organization_day: String,
     /// Trimmed raw tag values, one for each dimension of the taxonomy, in its order; `""` where no alias matched.
     pub tags: Vec<String>,
     /// The greatest name that the bill gives the account.

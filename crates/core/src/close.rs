@@ -3,6 +3,7 @@
 use crate::bill::Family;
 use crate::ledger::InvoiceKey;
 use crate::money::Money;
+use crate::org::{AsOf, Stretch};
 use crate::period::Period;
 use crate::reconcile::{BridgeLine, Control, Violation};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Run {
     pub configuration: String,
     /// Prefix of the statement template; `None` is the one in the package.
     pub template: Option<String>,
-    /// Key of the organization file, if there is one.
+    /// Key of the organization file, if there is one: one tree, or a list of dated ones.
     pub organization: Option<String>,
     /// Key of the invoices file, if there is one.
     pub invoices: Option<String>,
@@ -162,8 +163,20 @@ pub struct CloseFacts {
     pub invoices_file: Option<String>,
     /// The template is the user's own, frozen with the inputs; otherwise the package's.
     pub own_template: bool,
+    /// Whose tree says where an account stood, and, by usage day, the snapshot that each stretch of days goes by.
+    #[serde(default)]
+    pub organization: OrganizationUsed,
     /// Ids of all units, sorted: the list that the statement Map runs over.
     pub units: Vec<String>,
+}
+
+/// What of the organization's history a close goes by; the trees themselves are frozen under `organization_digest`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OrganizationUsed {
+    pub as_of: AsOf,
+    /// Empty for a close by the period's end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<Stretch>,
 }
 
 impl CloseFacts {

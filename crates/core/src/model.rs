@@ -4,6 +4,7 @@
 
 use crate::ledger::Component;
 use crate::money::Money;
+use crate::org::AsOf;
 use crate::period::Period;
 use crate::tags::Taxonomy;
 use serde::{Deserialize, Serialize};
@@ -191,6 +192,8 @@ pub struct Settings {
     pub tolerance: Option<Money>,
     /// Tolerance of the tax comparison. `None`: same as the invoice's.
     pub tax_tolerance: Option<Money>,
+    /// Whose tree says where an account stood.
+    pub organization: AsOf,
 }
 
 /// Everything that decides where a cent goes.

@@ -15,6 +15,7 @@
 //! contains `{{` stays as it is.
 
 use crate::schema::BillFormat;
+use apportion_core::day::Day;
 use apportion_core::money::Money;
 use apportion_core::period::Period;
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
@@ -50,6 +51,12 @@ pub const FILES: [(&str, &str); 6] = [
     ("source/focus_1_2.sql", include_str!("../../../sql/source/focus_1_2.sql")),
     ("source/focus_1_3.sql", include_str!("../../../sql/source/focus_1_3.sql")),
 ];
+
+/// The column of a rollup that is cut by stretches of usage days.
+pub const ORGANIZATION_DAY: &str = "organization_day";
+
+/// The column of a daily rollup that names resources.
+pub const NAMED_RESOURCE: &str = "named_resource";
 
 /// A typed parameter of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,13 +115,56 @@ pub fn render(
     render_with(text, taxonomy, format, parameters, &[])
 }
 
-/// Renders [`BILL_ROWS`]: `cost_line` gets, beside the tags, the columns that tell one line from another.
+/// Renders [`ROLLUP`], cut where `changes` says that the organization changed: the first usage day of each stretch, in order, none
+/// where one tree holds for all. The column [`ORGANIZATION_DAY`], there only if there are any, holds the first day of a line's stretch.
+pub fn render_rollup(taxonomy: &Taxonomy, format: BillFormat, changes: &[Day]) -> Result<String, CatalogueError> {
+    let stretch = stretch(format, changes);
+    let columns: Vec<(&str, &str)> = stretch.iter().map(|expression| (ORGANIZATION_DAY, expression.as_str())).collect();
+    render_with(ROLLUP, taxonomy, format, &BTreeMap::new(), &columns)
+}
+
+/// Renders [`DAILY`] with lines of these resources apart. The column [`NAMED_RESOURCE`], there only if there are any, holds the id of a line
+/// of one of them, else `''`.
+pub fn render_daily(taxonomy: &Taxonomy, format: BillFormat, resources: &BTreeSet<String>) -> Result<String, CatalogueError> {
+    let id = match format {
+        BillFormat::Cur2 => "line_item_resource_id",
+        BillFormat::Focus10 | BillFormat::Focus12 | BillFormat::Focus13 => "ResourceId",
+    };
+    let named = format!("case when {id} in ({}) then {id} else '' end", Value::Texts(resources.clone()).literal());
+    let columns: &[(&str, &str)] = if resources.is_empty() { &[] } else { &[(NAMED_RESOURCE, &named)] };
+    render_with(DAILY, taxonomy, format, &BTreeMap::new(), columns)
+}
+
+/// Renders [`BILL_ROWS`]: `cost_line` gets, beside the tags, the columns that tell one line from another, and that of
+/// [`render_rollup`].
 pub fn render_bill_rows(
     taxonomy: &Taxonomy,
     format: BillFormat,
     parameters: &BTreeMap<String, Value>,
+    changes: &[Day],
 ) -> Result<String, CatalogueError> {
-    render_with(BILL_ROWS, taxonomy, format, parameters, line_columns(format))
+    let stretch = stretch(format, changes);
+    let own = stretch.iter().map(|expression| (ORGANIZATION_DAY, expression.as_str()));
+    let columns: Vec<(&str, &str)> = line_columns(format).iter().copied().chain(own).collect();
+    render_with(BILL_ROWS, taxonomy, format, parameters, &columns)
+}
+
+/// First day of the stretch in which a line's usage starts, `''` where the bill does not say. Days before the first stretch are in it.
+fn stretch(format: BillFormat, changes: &[Day]) -> Option<String> {
+    let (first, later) = changes.split_first()?;
+    let start = match format {
+        BillFormat::Cur2 => "line_item_usage_start_date",
+        BillFormat::Focus10 | BillFormat::Focus12 | BillFormat::Focus13 => "ChargePeriodStart",
+    };
+    let usage_day = format!("coalesce(substr(cast({start} as varchar), 1, 10), '')");
+    let mut text = format!("case when {usage_day} = '' then ''");
+    let mut stretch = first;
+    for next in later {
+        text.push_str(&format!(" when {usage_day} < '{next}' then '{stretch}'"));
+        stretch = next;
+    }
+    text.push_str(&format!(" else '{stretch}' end"));
+    Some(text)
 }
 
 /// What tells one line of a bill from another, `(name in cost_line, expression)`. FOCUS has no line id; the file and the row's number

@@ -1,5 +1,6 @@
 //! Reads the result of `sql/rollup.sql` into [`RollupRow`]s.
 
+use crate::catalogue::ORGANIZATION_DAY;
 use crate::columns::Columns;
 use crate::query::{EngineError, Row, RowStream};
 use apportion_core::bill::RollupRow;
@@ -10,6 +11,8 @@ use futures::StreamExt;
 pub struct Parser {
     columns: Columns,
     tags: Vec<String>,
+    /// Whether the rollup is cut by stretches of days, so that it has the column.
+    is_by_day: bool,
 }
 
 const TEXTS: [&str; 12] = [
@@ -48,7 +51,8 @@ impl Parser {
     pub fn new(header: &[String], taxonomy: &Taxonomy) -> Result<Parser, EngineError> {
         let tags: Vec<String> = taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name)).collect();
         let needed = TEXTS.iter().chain(&MEASURES).copied().chain(tags.iter().map(String::as_str));
-        Ok(Parser { columns: Columns::new("rollup", header, needed)?, tags })
+        let is_by_day = header.iter().any(|name| name.eq_ignore_ascii_case(ORGANIZATION_DAY));
+        Ok(Parser { columns: Columns::new("rollup", header, needed)?, tags, is_by_day })
     }
 
     /// One result row.
@@ -66,6 +70,7 @@ impl Parser {
             kind: row.parsed("kind")?,
             commitment_id: row.owned("commitment_id")?,
             currency: row.owned("currency")?,
+            organization_day: if self.is_by_day { row.owned(ORGANIZATION_DAY)? } else { String::new() },
             tags: self.tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
             account_name: row.owned("account_name")?,
             cash: row.measure("cash")?,

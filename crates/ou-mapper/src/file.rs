@@ -1,9 +1,10 @@
 //! The organization file: `Roots`, `OrganizationalUnits` and `Accounts` in the shapes of the Organizations API, OUs and accounts
 //! with the `ParentId` that the API gives by the call that lists them. Unknown keys are left alone.
 
-use apportion_core::org::{Account, OrgError, OrgSnapshot, OrganizationalUnit};
+use apportion_core::day::Day;
+use apportion_core::org::{Account, DatedTree, OrgError, OrgSnapshot, OrganizationalUnit};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _, IgnoredAny};
 
 /// Why an organization file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,11 +14,34 @@ pub enum FileError {
     Json { line: usize, column: usize, what: String },
     #[error("{0}; correct the file or export the organization again")]
     Tree(#[from] OrgError),
+    #[error("the list `Trees` is empty: give it the organization of at least one day")]
+    NoTrees,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Organization {
+    roots: Vec<Root>,
+    #[serde(default)]
+    organizational_units: Vec<Unit>,
+    #[serde(default)]
+    accounts: Vec<Member>,
+}
+
+/// `{"Trees": […]}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Trees {
+    trees: Vec<Tree>,
+}
+
+/// One of them: when, and an organization.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tree {
+    snapshot: Day,
+    /// What a close wrote of it; a person need not.
+    from: Option<Day>,
     roots: Vec<Root>,
     #[serde(default)]
     organizational_units: Vec<Unit>,
@@ -93,8 +117,43 @@ impl From<serde_json::Error> for FileError {
 /// Reads and checks an organization file; a snapshot that the mapper wrote is one too, the empty one included. The result is
 /// sorted by id.
 pub fn parse_organization(bytes: &[u8]) -> Result<OrgSnapshot, FileError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let file: Organization = serde_json::from_slice(bytes)?;
+    snapshot(serde_json::from_slice(without_mark(bytes))?)
+}
+
+/// What an organization file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizationFile {
+    One(OrgSnapshot),
+    /// `{"Trees": […]}`: trees of several days, each an organization with the day of its `Snapshot`; at least one.
+    Dated(Vec<DatedTree>),
+}
+
+/// Reads and checks a file of one organization, or of dated ones.
+pub fn parse_organization_file(bytes: &[u8]) -> Result<OrganizationFile, FileError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Probe {
+        trees: Option<IgnoredAny>,
+    }
+    let probe: Probe = serde_json::from_slice(without_mark(bytes))?;
+    if probe.trees.is_none() {
+        return parse_organization(bytes).map(OrganizationFile::One);
+    }
+    let file: Trees = serde_json::from_slice(without_mark(bytes))?;
+    let dated = |tree: Tree| {
+        let Tree { snapshot: day, from, roots, organizational_units, accounts } = tree;
+        let tree = snapshot(Organization { roots, organizational_units, accounts })?;
+        Ok(DatedTree { from: from.unwrap_or(day), snapshot: day, tree })
+    };
+    let trees = file.trees.into_iter().map(dated).collect::<Result<Vec<_>, FileError>>()?;
+    if trees.is_empty() { Err(FileError::NoTrees) } else { Ok(OrganizationFile::Dated(trees)) }
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn snapshot(file: Organization) -> Result<OrgSnapshot, FileError> {
     let snapshot = OrgSnapshot {
         root_ids: file.roots.into_iter().map(|root| root.id).collect(),
         units: file
@@ -155,6 +214,24 @@ mod tests {
         );
         let slash = r#"{"Roots": [{"Id": "r/1"}]}"#;
         assert!(error(slash).contains("`r/1` is not an id"), "{}", error(slash));
+    }
+
+    #[test]
+    fn dated_trees_are_read_and_each_is_checked() {
+        let tree = |day: &str, more: &str| format!(r#"{{"Snapshot": "{day}", {more} "Roots": [{{"Id": "r-1"}}]}}"#);
+        let read = |trees: &str| parse_organization_file(format!(r#"{{"Trees": [{trees}]}}"#).as_bytes());
+        let two = format!("{}, {}", tree("2026-08-30", r#""From": "2026-09-01","#), tree("2026-09-15", ""));
+        let OrganizationFile::Dated(found) = read(&two).unwrap() else { panic!("one tree") };
+        let days: Vec<(String, String)> = found.iter().map(|dated| (dated.from.to_string(), dated.snapshot.to_string())).collect();
+        let expected = [("2026-09-01", "2026-08-30"), ("2026-09-15", "2026-09-15")];
+        assert_eq!(days, expected.map(|(from, snapshot)| (from.to_owned(), snapshot.to_owned())));
+        assert_eq!(read("").unwrap_err(), FileError::NoTrees);
+        let error = read(&tree("2026-09-31", "")).unwrap_err().to_string();
+        assert!(error.starts_with("line 1, column ") && error.contains("`2026-09-31` is not a day"), "{error}");
+        let stray = r#"{"Snapshot": "2026-09-01", "Roots": [], "Accounts": [{"Id": "000000000001", "ParentId": "r-1"}]}"#;
+        assert!(read(stray).unwrap_err().to_string().starts_with("`000000000001` has the parent `r-1`"));
+        let one = parse_organization_file(br#"{"Roots": [{"Id": "r-1"}]}"#).unwrap();
+        assert!(matches!(one, OrganizationFile::One(_)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Which account sits in which organizational unit: a checked snapshot, and a table of it for people and Athena.
 //!
-//! The organization comes from a file (`docs/configuration.md`) or, with the feature `aws`, from AWS Organizations. A day without
-//! either goes by the newest snapshot kept, a close by an empty one, in which every account is [`UNKNOWN`](apportion_core::org::UNKNOWN).
+//! The organization comes from a file (`docs/configuration.md`) or, with the feature `aws`, from AWS Organizations. Without either a day
+//! goes by the newest snapshot kept, a close by the last one kept in its period, else by an empty one, in which every account is
+//! [`UNKNOWN`](apportion_core::org::UNKNOWN). A close that is configured to goes by the snapshot of each usage day.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod file;
@@ -13,7 +14,7 @@ mod organizations;
 mod read;
 mod source;
 
-pub use file::{FileError, parse_organization};
+pub use file::{FileError, OrganizationFile, parse_organization, parse_organization_file};
 pub use mapping::{MAPPING_COLUMNS, account_ou_mapping, snapshot_json};
 #[cfg(feature = "aws")]
 pub use organizations::{Limits, Organizations, Rate, WalkError, Walked};
@@ -21,10 +22,11 @@ pub use source::{Figures, OrgSource, SourceError};
 
 use apportion_core::close::Run;
 use apportion_core::day::{Day, DayRun};
-use apportion_core::org::OrgSnapshot;
+use apportion_core::org::{AsOf, OrgSnapshot, Organization};
 use apportion_output::sha256_hex;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where the mapper reads and writes.
 #[derive(Clone, Debug)]
@@ -114,11 +116,11 @@ impl Error {
 }
 
 /// What is asked for, by a close or a daily run.
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a file needs neither staging nor configuration"))]
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a file needs no staging"))]
 struct Wanted<'a> {
     file: Option<&'a str>,
     staging: &'a str,
-    /// Prefix of the configuration, which says how old a snapshot may be.
+    /// Prefix of the configuration, which says how old a snapshot may be, and whether a close goes by usage day.
     configuration: &'a str,
     /// The day of a daily run, the last day of a close's period.
     day: Day,
@@ -127,7 +129,7 @@ struct Wanted<'a> {
 
 /// What a source gave.
 enum Reading {
-    Whole(OrgSnapshot, Option<Origin>),
+    Whole(Organization, Option<Origin>),
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "a file is read in one call"))]
     Running(Output),
 }
@@ -177,29 +179,78 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
 
 async fn read(context: &Context, wanted: &Wanted<'_>) -> Result<Reading, Error> {
     if let Some(key) = wanted.file {
-        return Ok(Reading::Whole(read_file(context, key).await?, None));
+        let bytes = bytes_of(context, key).await?;
+        let file = parse_organization_file(&bytes).map_err(wrong_file)?;
+        return Ok(Reading::Whole(of_file(context, wanted, file).await?, None));
     }
     match &context.source {
-        OrgSource::File if wanted.is_close => Ok(Reading::Whole(OrgSnapshot::default(), None)),
+        OrgSource::File if wanted.is_close => match kept::of_period(context, wanted).await? {
+            Some((organization, origin)) => Ok(Reading::Whole(organization, Some(origin))),
+            None if as_of(context, wanted).await? == AsOf::UsageDay => Err(Error::BadOrganization(format!(
+                "rules.toml goes by the organization of each usage day, and {} has no snapshot: name a file or a folder of dated ones",
+                wanted.day.period()
+            ))),
+            None => Ok(Reading::Whole(Organization::default(), None)),
+        },
         OrgSource::File => match kept::snapshots(context).await?.range(..=wanted.day).next_back() {
             Some((day, key)) => {
-                Ok(Reading::Whole(read_file(context, key).await?, Some(Origin { kept: Some(*day), ..Origin::default() })))
+                let organization = read_file(context, key).await?.into();
+                Ok(Reading::Whole(organization, Some(Origin { kept: Some(*day), ..Origin::default() })))
             }
-            None => Ok(Reading::Whole(OrgSnapshot::default(), None)),
+            None => Ok(Reading::Whole(Organization::default(), None)),
         },
         #[cfg(feature = "aws")]
         OrgSource::Organizations(organizations) => read::organizations(context, organizations, wanted).await,
     }
 }
 
-async fn read_file(context: &Context, key: &str) -> Result<OrgSnapshot, Error> {
-    let bytes = match context.work.get(key).await {
-        Err(StoreError::NotFound { key, .. }) => {
-            return Err(Error::BadOrganization(format!("there is no organization file `{key}`")));
-        }
-        other => other?,
+/// What a run makes of a file: of dated trees, those of its days.
+async fn of_file(context: &Context, wanted: &Wanted<'_>, file: OrganizationFile) -> Result<Organization, Error> {
+    let mut trees = match file {
+        OrganizationFile::One(tree) => return Ok(tree.into()),
+        OrganizationFile::Dated(trees) => trees,
     };
-    parse_organization(&bytes).map_err(|error| Error::BadOrganization(format!("the organization file, {error}")))
+    trees.sort_by_key(|dated| (dated.from, dated.snapshot));
+    let oldest = trees.first().map(|dated| dated.snapshot);
+    let found = if wanted.is_close && as_of(context, wanted).await? == AsOf::UsageDay {
+        Organization::by_day(wanted.day.period(), trees)
+    } else {
+        trees.into_iter().rfind(|dated| dated.from <= wanted.day).map(|dated| dated.tree.into())
+    };
+    found.ok_or_else(|| {
+        let oldest = oldest.map(|day| format!(", the oldest is of {day}")).unwrap_or_default();
+        Error::BadOrganization(format!("the organization file has no tree of {} or before{oldest}: add one", wanted.day))
+    })
+}
+
+/// Whose tree a close goes by. A configuration that cannot be read fails the steps that need all of it.
+async fn as_of(context: &Context, wanted: &Wanted<'_>) -> Result<AsOf, Error> {
+    let loaded = configuration(context, wanted).await?;
+    Ok(loaded.map(|loaded| loaded.configuration.settings.organization).unwrap_or_default())
+}
+
+/// The run's configuration, `None` if it cannot be read.
+async fn configuration(context: &Context, wanted: &Wanted<'_>) -> Result<Option<apportion_config::Loaded>, Error> {
+    let mut files = BTreeMap::new();
+    for entry in context.work.list(wanted.configuration).await? {
+        files.insert(entry.key[wanted.configuration.len()..].to_owned(), context.work.get(&entry.key).await?);
+    }
+    Ok(apportion_config::load_files_for_day(&files, wanted.day.period()).ok())
+}
+
+async fn read_file(context: &Context, key: &str) -> Result<OrgSnapshot, Error> {
+    parse_organization(&bytes_of(context, key).await?).map_err(wrong_file)
+}
+
+fn wrong_file(error: FileError) -> Error {
+    Error::BadOrganization(format!("the organization file, {error}"))
+}
+
+async fn bytes_of(context: &Context, key: &str) -> Result<Vec<u8>, Error> {
+    match context.work.get(key).await {
+        Err(StoreError::NotFound { key, .. }) => Err(Error::BadOrganization(format!("there is no organization file `{key}`"))),
+        other => Ok(other?),
+    }
 }
 
 /// The bytes of a snapshot and of its table.
@@ -215,14 +266,15 @@ fn snapshot_key(staging: &str) -> String {
 
 async fn stage(
     context: &Context,
-    organization: &OrgSnapshot,
+    organization: &Organization,
     origin: Option<Origin>,
     staging: &str,
 ) -> Result<(Files, Staged), Error> {
     let snapshot = snapshot_key(staging);
     let mapping = format!("{staging}account_ou_mapping.csv");
     let text = snapshot_json(organization).map_err(|error| Error::Staging(error.to_string()))?;
-    let table = account_ou_mapping(organization).map_err(|error| Error::Staging(error.to_string()))?;
+    let end = organization.end();
+    let table = account_ou_mapping(end).map_err(|error| Error::Staging(error.to_string()))?;
     for (key, bytes) in [(&snapshot, &text), (&mapping, &table)] {
         match context.work.put_same(key, bytes).await {
             Err(StoreError::Conflict { key, .. }) => {
@@ -235,8 +287,8 @@ async fn stage(
     }
     let staged = Staged {
         digest: sha256_hex(&text),
-        accounts: organization.accounts.len(),
-        organizational_units: organization.units.len(),
+        accounts: end.accounts.len(),
+        organizational_units: end.units.len(),
         snapshot,
         mapping,
         origin,

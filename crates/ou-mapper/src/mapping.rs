@@ -2,10 +2,11 @@
 
 use apportion_core::org::{OrgSnapshot, UNKNOWN};
 use apportion_output::{OutputError, SafeCsv};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The snapshot as JSON, sorted by id: the same organization gives the same bytes, in whatever order it came.
-pub fn snapshot_json(organization: &OrgSnapshot) -> Result<Vec<u8>, serde_json::Error> {
+/// A snapshot, or the trees that a close goes by, as JSON, sorted by id: the same organization gives the same bytes, in whatever order it came.
+pub fn snapshot_json(organization: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec_pretty(organization)?;
     bytes.push(b'\n');
     Ok(bytes)

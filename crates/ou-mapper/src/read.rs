@@ -2,12 +2,11 @@
 
 use crate::organizations::{WalkError, Walked};
 use crate::{
-    Context, Error, Organizations, Origin, Output, Reading, SourceError, Wanted, kept, read_file, snapshot_json, snapshot_key,
+    Context, Error, Organizations, Origin, Output, Reading, SourceError, Wanted, bytes_of, configuration, kept, read_file,
+    snapshot_json, snapshot_key,
 };
-use apportion_core::day::Day;
-use apportion_core::org::OrgSnapshot;
+use apportion_core::org::Organization;
 use apportion_store::StoreError;
-use std::collections::BTreeMap;
 
 pub(crate) async fn organizations(
     context: &Context,
@@ -18,7 +17,7 @@ pub(crate) async fn organizations(
     if let Some(staged) = staged(context, wanted).await? {
         return Ok(staged);
     }
-    let (organization, origin) = match of_period(context, wanted).await? {
+    let (organization, origin) = match kept::of_period(context, wanted).await? {
         Some(found) => found,
         None => {
             let checkpoint = format!("{}organization_walk.json", wanted.staging);
@@ -26,7 +25,7 @@ pub(crate) async fn organizations(
                 Ok(Walked::Running { organizational_units, accounts, figures }) => {
                     return Ok(Reading::Running(Output::Running { organizational_units, accounts, walk: figures }));
                 }
-                Ok(Walked::Done { organization, figures }) => (organization, Origin { walk: Some(figures), ..Origin::default() }),
+                Ok(Walked::Done { organization, figures }) => (organization.into(), Origin { walk: Some(figures), ..Origin::default() }),
                 Err(WalkError::Source(failure)) => stale(context, wanted, failure).await?,
                 Err(WalkError::Store(error)) => return Err(error.into()),
                 Err(error @ WalkError::Checkpoint(_)) => return Err(Error::Staging(error.to_string())),
@@ -51,7 +50,8 @@ async fn staged(context: &Context, wanted: &Wanted<'_>) -> Result<Option<Reading
     if context.work.head(&key).await?.is_none() {
         return Ok(None);
     }
-    let organization = read_file(context, &key).await?;
+    let bytes = bytes_of(context, &key).await?;
+    let organization = serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}")))?;
     let origin = match context.work.get(&origin_key(wanted)).await {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| Error::Staging(error.to_string()))?),
         Err(StoreError::NotFound { .. }) => None,
@@ -60,18 +60,8 @@ async fn staged(context: &Context, wanted: &Wanted<'_>) -> Result<Option<Reading
     Ok(Some(Reading::Whole(organization, origin)))
 }
 
-/// A period goes by its own tree: the last that was kept in it. Without one, by the tree as it stands.
-async fn of_period(context: &Context, wanted: &Wanted<'_>) -> Result<Option<(OrgSnapshot, Origin)>, Error> {
-    if !wanted.is_close {
-        return Ok(None);
-    }
-    let kept = kept::snapshots(context).await?;
-    let Some((day, key)) = kept.range(Day::first_of(wanted.day.period())..=wanted.day).next_back() else { return Ok(None) };
-    Ok(Some((read_file(context, key).await?, Origin { kept: Some(*day), ..Origin::default() })))
-}
-
 /// The newest kept snapshot, if it is younger than the configuration allows; else the failure stands.
-async fn stale(context: &Context, wanted: &Wanted<'_>, failure: SourceError) -> Result<(OrgSnapshot, Origin), Error> {
+async fn stale(context: &Context, wanted: &Wanted<'_>, failure: SourceError) -> Result<(Organization, Origin), Error> {
     let kept = kept::snapshots(context).await?;
     let Some((day, key)) = kept.range(..=wanted.day).next_back() else { return Err(failure.into()) };
     if wanted.day.since(*day) > i64::from(days_allowed(context, wanted).await?) {
@@ -79,16 +69,11 @@ async fn stale(context: &Context, wanted: &Wanted<'_>, failure: SourceError) -> 
     }
     tracing::warn!(%day, error = %failure, "Organizations could not be read; the organization is that of an earlier day");
     let origin = Origin { stale_since: Some(*day), failure: Some(failure.to_string()), ..Origin::default() };
-    Ok((read_file(context, key).await?, origin))
+    Ok((read_file(context, key).await?.into(), origin))
 }
 
 /// `run.organization_days` of `mail.toml`. A configuration that cannot be read fails the steps that need it; here the default holds.
 async fn days_allowed(context: &Context, wanted: &Wanted<'_>) -> Result<u32, Error> {
-    let mut files = BTreeMap::new();
-    for entry in context.work.list(wanted.configuration).await? {
-        files.insert(entry.key[wanted.configuration.len()..].to_owned(), context.work.get(&entry.key).await?);
-    }
-    let loaded = apportion_config::load_files_for_day(&files, wanted.day.period());
-    let mail = loaded.ok().and_then(|loaded| loaded.mail);
+    let mail = configuration(context, wanted).await?.and_then(|loaded| loaded.mail);
     Ok(mail.map_or(apportion_config::ORGANIZATION_DAYS, |mail| mail.organization_days))
 }

@@ -37,13 +37,21 @@ const TRAILING: [&str; 15] = [
     "incomplete_rows",
 ];
 
+/// The column between grain and tags that a rollup has where it is cut by stretches of usage days: some row is of one.
+const ORGANIZATION_DAY: &str = "organization_day";
+
+fn leading(is_by_day: bool) -> Vec<&'static str> {
+    ROLLUP_GRAIN.into_iter().chain(is_by_day.then_some(ORGANIZATION_DAY)).collect()
+}
+
 /// Writes the rollup sorted by all its fields. `dimensions` are the taxonomy's, in its order: one column `tag_<dimension>` each.
 pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, OutputError> {
-    let mut csv = SafeCsv::new(&tagged_header(&ROLLUP_GRAIN, dimensions, &TRAILING))?;
+    let is_by_day = rows.iter().any(|row| !row.organization_day.is_empty());
+    let mut csv = SafeCsv::new(&tagged_header(&leading(is_by_day), dimensions, &TRAILING))?;
     let mut sorted: Vec<&RollupRow> = rows.iter().collect();
     sorted.sort();
     for row in sorted {
-        let leading = [
+        let grain: [&str; 11] = [
             &row.billing_period,
             &row.provider,
             &row.issuer,
@@ -56,7 +64,9 @@ pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, 
             &row.commitment_id,
             &row.currency,
         ];
-        for text in leading.into_iter().chain(row.tags.iter().map(String::as_str)).chain([row.account_name.as_str()]) {
+        let day = is_by_day.then_some(row.organization_day.as_str());
+        let tags = row.tags.iter().map(String::as_str);
+        for text in grain.into_iter().chain(day).chain(tags).chain([row.account_name.as_str()]) {
             csv.text(text)?;
         }
         for measure in [row.cash, row.effective, row.true_up, row.upfront] {
@@ -74,13 +84,15 @@ pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, 
 /// Reads what [`rollup_csv`] wrote: the dimensions and the rows.
 pub fn read_rollup_csv(bytes: &[u8]) -> Result<(Vec<String>, Vec<RollupRow>), OutputError> {
     let reader = Reader::new(FILE, bytes)?;
-    let dimensions = tagged_dimensions(&reader, &ROLLUP_GRAIN, &TRAILING)?;
-    let rows = reader.map(|row| rollup_row(&row?, dimensions.len())).collect::<Result<_, _>>()?;
+    let is_by_day = reader.header().get(ROLLUP_GRAIN.len()).is_some_and(|name| name == ORGANIZATION_DAY);
+    let leading = leading(is_by_day);
+    let dimensions = tagged_dimensions(&reader, &leading, &TRAILING)?;
+    let rows = reader.map(|row| rollup_row(&row?, leading.len(), dimensions.len())).collect::<Result<_, _>>()?;
     Ok((dimensions, rows))
 }
 
-fn rollup_row(row: &Row, tags: usize) -> Result<RollupRow, OutputError> {
-    let after = ROLLUP_GRAIN.len() + tags;
+fn rollup_row(row: &Row, leading: usize, tags: usize) -> Result<RollupRow, OutputError> {
+    let after = leading + tags;
     let measure = |at: usize| -> Result<Measure, OutputError> {
         Ok(Measure { unblended: row.parse(after + at)?, net: row.parse(after + at + 1)? })
     };
@@ -96,7 +108,8 @@ fn rollup_row(row: &Row, tags: usize) -> Result<RollupRow, OutputError> {
         kind: row.parse(8)?,
         commitment_id: row.text(9),
         currency: row.text(10),
-        tags: (ROLLUP_GRAIN.len()..after).map(|column| row.text(column)).collect(),
+        organization_day: if leading > ROLLUP_GRAIN.len() { row.text(ROLLUP_GRAIN.len()) } else { String::new() },
+        tags: (leading..after).map(|column| row.text(column)).collect(),
         account_name: row.text(after),
         cash: measure(1)?,
         effective: measure(3)?,
@@ -138,6 +151,7 @@ mod tests {
                     kind,
                     commitment_id: texts[8].clone(),
                     currency: texts[9].clone(),
+                    organization_day: texts[13].clone(),
                     tags: texts[10..12].to_vec(),
                     account_name: texts[12].clone(),
                     cash: measure(0),
@@ -190,6 +204,7 @@ mod tests {
             kind: Kind::Usage,
             commitment_id: String::new(),
             currency: String::new(),
+            organization_day: String::new(),
             tags: vec!["x".into()],
             account_name: String::new(),
             cash: Measure::default(),

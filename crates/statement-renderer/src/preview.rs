@@ -10,7 +10,7 @@ use crate::summary;
 use apportion_config::load_files;
 use apportion_core::close::{CloseFacts, Reconciliation, minor_exponent};
 use apportion_core::ledger::LedgerRow;
-use apportion_core::org::{OrgSnapshot, UNKNOWN};
+use apportion_core::org::{Organization, UNKNOWN};
 use apportion_core::reconcile::Control;
 use apportion_output::{csv_columns, read_pools_csv};
 use apportion_store::Store;
@@ -88,9 +88,8 @@ async fn account_names(
     page: &Page,
     rows: &[LedgerRow],
 ) -> Result<BTreeMap<String, String>, Error> {
-    let organization: OrgSnapshot = json(out, &facts.organization_key()).await?;
-    let mut names: BTreeMap<String, String> =
-        organization.accounts.into_iter().map(|account| (account.id, account.name)).collect();
+    let organization: Organization = json(out, &facts.organization_key()).await?;
+    let mut names: BTreeMap<String, String> = organization.account_names();
     // Of the accounts that the organization lacks, the bill's names stand in the statements of the units that use them.
     let units: BTreeSet<&str> = match page {
         Page::Unit(id) => [id.as_str()].into(),

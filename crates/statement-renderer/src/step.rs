@@ -12,7 +12,7 @@ use apportion_core::close::{CloseFacts, Compared, Reconciliation, Run, Shard};
 use apportion_core::day::DayRun;
 use apportion_core::ledger::{LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, Unit};
-use apportion_core::org::OrgSnapshot;
+use apportion_core::org::Organization;
 use apportion_output::{read_ledger_csv, read_rollup_csv};
 use apportion_store::{Store, StoreError};
 use serde::de::DeserializeOwned;
@@ -279,9 +279,8 @@ async fn account_names(context: &Context, run: &Run) -> Result<BTreeMap<String, 
             *name = row.account_name;
         }
     }
-    let organization: OrgSnapshot = json(&context.work, &format!("{}organization.json", run.staging)).await?;
-    let named = organization.accounts.into_iter().filter(|account| !account.name.is_empty());
-    names.extend(named.map(|account| (account.id, account.name)));
+    let organization: Organization = json(&context.work, &format!("{}organization.json", run.staging)).await?;
+    names.extend(organization.account_names());
     Ok(names)
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use apportion_core::allocate::share_of;
 use apportion_core::bill::{Family, RollupRow};
 use apportion_core::money::Money;
-use apportion_engine::catalogue::Value;
+use apportion_engine::catalogue::{self, Value};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{Row, RowStream};
 use futures::StreamExt;
@@ -84,7 +84,8 @@ pub async fn read(evidence: &Evidence, walks: &[Walk], top: usize) -> Result<Fou
         }
         let rows: Vec<&RollupRow> = places.iter().map(|place| &evidence.trace.rollup[*place]).collect();
         let stream = evidence.bill_rows(format, &parameters(evidence, &rows)).await?;
-        let by_key: HashMap<String, usize> = rows.iter().zip(&places).map(|(row, place)| (key_of_rollup(row), *place)).collect();
+        let is_by_day = !evidence.changes.is_empty();
+        let by_key: HashMap<String, usize> = rows.iter().zip(&places).map(|(row, place)| (key_of_rollup(row, is_by_day), *place)).collect();
         take(evidence, stream, &by_key, &mut wanted, &mut heaps, top).await?;
     }
     for (place, found) in &wanted {
@@ -133,8 +134,8 @@ fn key<'a>(values: impl Iterator<Item = &'a str>) -> String {
     })
 }
 
-fn key_of_rollup(row: &RollupRow) -> String {
-    let grain = [
+fn key_of_rollup(row: &RollupRow, is_by_day: bool) -> String {
+    let grain: [&str; 11] = [
         &row.billing_period,
         &row.provider,
         &row.issuer,
@@ -147,7 +148,8 @@ fn key_of_rollup(row: &RollupRow) -> String {
         &row.commitment_id,
         &row.currency,
     ];
-    key(grain.into_iter().chain(row.tags.iter().map(String::as_str)))
+    let day = Some(row.organization_day.as_str()).filter(|_| is_by_day);
+    key(grain.into_iter().chain(day).chain(row.tags.iter().map(String::as_str)))
 }
 
 /// Finds the columns of a result by name.
@@ -161,7 +163,8 @@ impl Cells {
         let places: BTreeMap<String, usize> =
             header.iter().enumerate().map(|(place, name)| (name.to_ascii_lowercase(), place)).collect();
         let tags = evidence.configuration.taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name));
-        let names = apportion_output::ROLLUP_GRAIN.iter().map(|name| (*name).to_owned()).chain(tags);
+        let day = Some(catalogue::ORGANIZATION_DAY.to_owned()).filter(|_| !evidence.changes.is_empty());
+        let names = apportion_output::ROLLUP_GRAIN.iter().map(|name| (*name).to_owned()).chain(day).chain(tags);
         let lacking = |name: String| Failure::other(format!("bill_rows.sql gives no column {name}: a defect"));
         let key = names.map(|name| places.get(&name).copied().ok_or_else(|| lacking(name))).collect::<Result<_, _>>()?;
         Ok(Cells { places, key })

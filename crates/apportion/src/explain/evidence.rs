@@ -10,7 +10,8 @@ use apportion_core::bill::{Family, RollupRow, family};
 use apportion_core::close::{CloseFacts, FrozenFile, Reconciliation, minor_exponent};
 use apportion_core::ledger::{Component, LedgerRow};
 use apportion_core::model::Configuration;
-use apportion_core::org::OrgSnapshot;
+use apportion_core::day::Day;
+use apportion_core::org::Organization;
 use apportion_core::reconcile::Control;
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{EngineError, FailureClass, RowStream, Statement, Table, catalogue, rollup};
@@ -31,6 +32,8 @@ pub struct Evidence {
     pub formats: Vec<BillFormat>,
     /// The flows of the trace by where they go.
     pub flows_to: BTreeMap<To, Vec<usize>>,
+    /// First days of the stretches that the rollup is cut by; none where one tree holds for all.
+    pub changes: Vec<Day>,
     files: Vec<FrozenFile>,
     out: Store,
     engine: Arc<EmbeddedEngine>,
@@ -43,10 +46,12 @@ impl Evidence {
         let out = Store::directory(&place.out);
         let facts = manifest.facts;
         let configuration = configuration(&out, &facts).await?;
+        let organization = json::<Organization>(&out, &facts.organization_key()).await?;
+        let changes = organization.changes();
         let mut rollup = Vec::new();
         let engine = embedded();
         for (format, files) in by_format(&manifest.files)? {
-            let sql = catalogue::render(catalogue::ROLLUP, &configuration.taxonomy, format, &BTreeMap::new());
+            let sql = catalogue::render_rollup(&configuration.taxonomy, format, &changes);
             let sql = sql.map_err(Failure::bad_input)?;
             let stream = run(&engine, &out, &facts, format, &files, sql).await?;
             let rows = rollup::read(stream, &configuration.taxonomy).await.map_err(engine_failure)?;
@@ -64,7 +69,7 @@ impl Evidence {
             family,
             rows: &rows,
             configuration: &configuration,
-            org: &json::<OrgSnapshot>(&out, &facts.organization_key()).await?,
+            org: &organization,
             controls: &controls,
             minor_exponent,
         })
@@ -75,7 +80,7 @@ impl Evidence {
             flows_to.entry(flow.to).or_default().push(place);
         }
         let files = manifest.files;
-        Ok(Evidence { facts, configuration, family, minor_exponent, trace, formats, flows_to, files, out, engine })
+        Ok(Evidence { facts, configuration, family, minor_exponent, trace, formats, flows_to, changes, files, out, engine })
     }
 
     /// A unit's ledger rows in the ledger's order: what `statement.csv` has, row for row.
@@ -153,7 +158,8 @@ impl Evidence {
         format: BillFormat,
         parameters: &BTreeMap<String, catalogue::Value>,
     ) -> Result<RowStream, Failure> {
-        let sql = catalogue::render_bill_rows(&self.configuration.taxonomy, format, parameters).map_err(Failure::other)?;
+        let sql = catalogue::render_bill_rows(&self.configuration.taxonomy, format, parameters, &self.changes);
+        let sql = sql.map_err(Failure::other)?;
         let files = by_format(&self.files)?.remove(&format).unwrap_or_default();
         run(&self.engine, &self.out, &self.facts, format, &files, sql).await
     }

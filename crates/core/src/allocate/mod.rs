@@ -7,6 +7,7 @@ mod cents;
 mod follow;
 pub(crate) mod owner;
 mod pools;
+mod stretches;
 mod trace;
 
 pub use cents::{CentsError, largest_remainder_minor};
@@ -17,13 +18,14 @@ use crate::bill::{Family, Kind, RollupRow};
 use crate::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
 use crate::model::{Configuration, Method, Owner, UNTAGGED};
 use crate::money::Money;
-use crate::org::{OrgSnapshot, UNKNOWN};
+use crate::org::Organization;
 use crate::period::Period;
 use crate::reconcile::Control;
 use follow::{Level, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use stretches::{Finders, Paths, stretch_of};
 
 /// What an allocation works on. `rows` are of one period and one currency.
 pub struct Inputs<'a> {
@@ -31,7 +33,7 @@ pub struct Inputs<'a> {
     pub family: Family,
     pub rows: &'a [RollupRow],
     pub configuration: &'a Configuration,
-    pub org: &'a OrgSnapshot,
+    pub org: &'a Organization,
     /// One for each invoice of the rows, and for each invoice without rows that has an amount.
     pub controls: &'a [Control],
     /// Decimal places of the currency's minor unit: 2 for USD.
@@ -116,6 +118,8 @@ struct Portion<'a> {
     origin: Origin<'a>,
     /// Usage whose cash a negation takes back.
     covered: bool,
+    /// First day of the stretch whose tree says where the account stood, `""` for the period's end.
+    stretch: String,
     component: Component,
     rule_id: String,
     invoice: InvoiceKey,
@@ -181,7 +185,7 @@ fn place<'a>(inputs: &'a Inputs<'a>, rounding: &'a [(&'a Control, RollupRow)]) -
 
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
-    finder: owner::Finder<'a>,
+    finders: Finders<'a>,
     portions: Vec<Portion<'a>>,
     unknown_owners: BTreeMap<String, (Money, Money, i64)>,
     untagged: (Money, Money, i64),
@@ -222,7 +226,7 @@ impl<'a> Run<'a> {
     fn new(inputs: &'a Inputs<'a>) -> Self {
         Run {
             inputs,
-            finder: owner::Finder::new(inputs.configuration, inputs.org, inputs.period),
+            finders: Finders::new(inputs.configuration, inputs.org, inputs.period),
             portions: Vec::with_capacity(inputs.rows.len()),
             unknown_owners: BTreeMap::new(),
             untagged: Default::default(),
@@ -250,6 +254,7 @@ impl<'a> Run<'a> {
             owner: found.owner,
             origin: Origin::Row(row),
             covered: row.kind == Kind::Covered,
+            stretch: stretch_of(row).to_owned(),
             component,
             rule_id: found.rule_id,
             invoice: invoice_of(row),
@@ -285,7 +290,7 @@ impl<'a> Run<'a> {
     /// Lines whose owner is looked for or stated: all but negations, commitment fees and what follows.
     fn place_owned(&mut self, rows: &[&'a RollupRow]) -> Result<(), AllocateError> {
         for row in rows.iter().copied() {
-            if !self.finder.knows_account(&row.account_id) {
+            if !self.finders.of(row).knows_account(&row.account_id) {
                 let cash = self.cash(row);
                 *self.unknown_accounts.entry(row.account_id.clone()).or_default() += cash;
             }
@@ -299,17 +304,17 @@ impl<'a> Run<'a> {
                 continue;
             }
             if component == Component::Direct {
-                let found = self.finder.find(row, component);
+                let found = self.finders.of(row).find(row, component);
                 self.push_whole(row, component, found);
                 continue;
             }
-            if let Some(found) = self.finder.line_rule(row, component, true) {
+            if let Some(found) = self.finders.of(row).line_rule(row, component, true) {
                 self.push_whole(row, component, found);
                 continue;
             }
             match &self.method(component)?.method {
                 Method::Owner => {
-                    let found = self.finder.find(row, component);
+                    let found = self.finders.of(row).find(row, component);
                     self.push_whole(row, component, found);
                 }
                 Method::To(owner) => {
@@ -325,12 +330,12 @@ impl<'a> Run<'a> {
     /// Negations: over the covered usage of the same invoice, account and plan, so that each owner nets to zero there.
     fn place_negations(&mut self, rows: &[&'a RollupRow]) {
         type Group = (InvoiceKey, String, String);
-        let mut covered: BTreeMap<Group, BTreeMap<(Owner, String), Money>> = BTreeMap::new();
+        let mut covered: BTreeMap<Group, BTreeMap<(Owner, String, String), Money>> = BTreeMap::new();
         for portion in &self.portions {
             if portion.covered {
                 let group = (portion.invoice.clone(), portion.account_id.clone(), portion.commitment_id.clone());
-                *covered.entry(group).or_default().entry((portion.owner.clone(), portion.service.clone())).or_default() +=
-                    portion.cash;
+                let target = (portion.owner.clone(), portion.service.clone(), portion.stretch.clone());
+                *covered.entry(group).or_default().entry(target).or_default() += portion.cash;
             }
         }
         let mut negations: BTreeMap<Group, (Vec<&'a RollupRow>, Money, Money)> = BTreeMap::new();
@@ -349,11 +354,12 @@ impl<'a> Run<'a> {
             match (targets, cash.split(&weights), effective.split(&weights)) {
                 (Some(targets), Some(cash), Some(effective)) => {
                     let total = follow::positive_sum(&weights);
-                    for ((((owner, service), weight), cash), effective) in targets.iter().zip(cash).zip(effective) {
+                    for ((((owner, service, stretch), weight), cash), effective) in targets.iter().zip(cash).zip(effective) {
                         let found = owner::Found::stated(owner.clone(), "follow.covered_usage".to_owned());
                         let mut portion = self.portion(row, Component::Direct, found);
                         portion.origin = origin.clone();
                         portion.service = service.clone();
+                        portion.stretch = stretch.clone();
                         portion.cash = cash;
                         portion.effective = effective;
                         portion.split = follow::split_of(weight.units(), total, "cash");
@@ -366,7 +372,7 @@ impl<'a> Run<'a> {
                         commitment_id: row.commitment_id.clone(),
                         cash,
                     });
-                    let found = self.finder.find(row, Component::Direct);
+                    let found = self.finders.of(row).find(row, Component::Direct);
                     let mut portion = self.portion(row, Component::Direct, found);
                     portion.origin = origin;
                     (portion.cash, portion.effective) = (cash, effective);
@@ -408,7 +414,7 @@ impl<'a> Run<'a> {
         if row.kind == Kind::Unused {
             return self.place_unused(row, used_by, fee, unused_effective);
         }
-        if let Some(found) = self.finder.line_rule(row, Component::Commitment, true) {
+        if let Some(found) = self.finders.of(row).line_rule(row, Component::Commitment, true) {
             let mut portion = self.portion(row, Component::Commitment, found);
             portion.cash = fee;
             self.portions.push(portion);
@@ -424,7 +430,7 @@ impl<'a> Run<'a> {
                 return self.place_unused(row, used_by, Money::ZERO, unused_effective);
             }
             Method::Owner => {
-                let found = self.finder.find(row, Component::Commitment);
+                let found = self.finders.of(row).find(row, Component::Commitment);
                 let mut portion = self.portion(row, Component::Commitment, found);
                 portion.cash = fee;
                 self.portions.push(portion);
@@ -466,9 +472,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let rule = self.method(Component::Unused)?;
-        let found = match (self.finder.line_rule(row, Component::Unused, true), &rule.method) {
+        let found = match (self.finders.of(row).line_rule(row, Component::Unused, true), &rule.method) {
             (Some(found), _) => found,
-            (None, Method::Owner) => self.finder.find(row, Component::Unused),
+            (None, Method::Owner) => self.finders.of(row).find(row, Component::Unused),
             (None, Method::To(owner)) => owner::Found::stated(owner.clone(), "special.unused".to_owned()),
             (None, Method::Follow) => {
                 let weights: Vec<i128> = used_by.values().map(|money| money.units()).collect();
@@ -503,7 +509,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             let rule = self.method(component)?;
-            if rule.method != Method::Follow || self.finder.line_rule(row, component, true).is_some() {
+            if rule.method != Method::Follow || self.finders.of(row).line_rule(row, component, true).is_some() {
                 continue;
             }
             let (cash, effective) = (self.cash(row), self.effective(row));
@@ -617,6 +623,7 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
         kind: Kind::Adjustment,
         commitment_id: String::new(),
         currency: currency.to_owned(),
+        organization_day: String::new(),
         tags: Vec::new(),
         account_name: String::new(),
         cash: Default::default(),
@@ -633,12 +640,8 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
 }
 
 /// The ledger row that a portion is part of; `None` for what a pool takes.
-fn ledger_key(portion: &Portion<'_>, pool_id: &str, paths: &BTreeMap<String, String>) -> Option<LedgerKey> {
+fn ledger_key(portion: &Portion<'_>, pool_id: &str, paths: &Paths) -> Option<LedgerKey> {
     let Owner::Unit(unit_id) = &portion.owner else { return None };
-    let ou_path = match portion.account_id.as_str() {
-        "" => String::new(),
-        account => paths.get(account).cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
-    };
     Some(LedgerKey {
         unit_id: unit_id.clone(),
         component: portion.component,
@@ -646,7 +649,7 @@ fn ledger_key(portion: &Portion<'_>, pool_id: &str, paths: &BTreeMap<String, Str
         rule_id: portion.rule_id.clone(),
         invoice: portion.invoice.clone(),
         account_id: portion.account_id.clone(),
-        ou_path,
+        ou_path: paths.of(&portion.stretch, &portion.account_id),
         service: portion.service.clone(),
         charge_type: portion.charge_type.clone(),
         commitment_id: portion.commitment_id.clone(),
@@ -660,7 +663,7 @@ fn ledger_rows(
     direct: Vec<Portion<'_>>,
     pooled: Vec<(Portion<'_>, String)>,
 ) -> Result<Vec<LedgerRow>, AllocateError> {
-    let paths = inputs.org.ou_paths();
+    let paths = Paths::new(inputs.org);
     let mut sums: BTreeMap<LedgerKey, LedgerRow> = BTreeMap::new();
     let all = direct.into_iter().map(|portion| (portion, String::new())).chain(pooled);
     for (portion, pool_id) in all {

@@ -66,6 +66,7 @@ pub(super) fn split_pools<'a>(
                     owner: target.clone(),
                     origin: Origin::Pool(held),
                     covered: false,
+                    stretch: String::new(),
                     component,
                     rule_id: rule_id.clone(),
                     invoice: invoice.clone(),

@@ -3,6 +3,7 @@
 //! The same allocation as [`allocate`](super::allocate), by the same code; [`Trace::check`] proves that nothing was lost on the way.
 
 use super::pools::source_of;
+use super::stretches::Paths;
 use super::{AllocateError, Allocation, Inputs, Origin, Portion, ledger_key, ledger_rows, place, rounding_rows};
 use crate::bill::{Family, RollupRow};
 use crate::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow, PoolSource};
@@ -73,7 +74,7 @@ pub fn trace(inputs: &Inputs<'_>) -> Result<Trace, AllocateError> {
 
 /// Places of rows by what they are.
 struct Index<'a> {
-    paths: BTreeMap<String, String>,
+    paths: Paths,
     /// By address: two formats of a bill may have rows that are alike.
     rollup: BTreeMap<*const RollupRow, usize>,
     ledger: BTreeMap<&'a LedgerKey, usize>,
@@ -84,7 +85,7 @@ impl<'a> Index<'a> {
     fn new(inputs: &Inputs<'_>, rollup: &[&RollupRow], ledger: &'a [LedgerRow], sources: &[PoolSource]) -> Index<'a> {
         let plain = |source: &PoolSource| PoolSource { cash: Money::ZERO, effective: Money::ZERO, ..source.clone() };
         Index {
-            paths: inputs.org.ou_paths(),
+            paths: Paths::new(inputs.org),
             rollup: rollup.iter().enumerate().map(|(place, row)| (std::ptr::from_ref(*row), place)).collect(),
             ledger: ledger.iter().enumerate().map(|(place, row)| (&row.key, place)).collect(),
             sources: sources.iter().enumerate().map(|(place, source)| (plain(source), place)).collect(),

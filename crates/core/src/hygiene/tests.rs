@@ -38,7 +38,13 @@ fn configuration() -> Configuration {
         special: BTreeMap::new(),
         pools: vec![],
         drivers: BTreeMap::new(),
-        settings: CloseSettings { currency: "USD".into(), each_currency: false, tolerance: None, tax_tolerance: None },
+        settings: CloseSettings {
+            currency: "USD".into(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 

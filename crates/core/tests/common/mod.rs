@@ -6,7 +6,7 @@ use apportion_core::bill::{Family, Kind, Measure, RollupRow, family};
 use apportion_core::ledger::Component;
 use apportion_core::model::*;
 use apportion_core::money::Money;
-use apportion_core::org::OrgSnapshot;
+use apportion_core::org::Organization;
 use apportion_core::reconcile::{Comparison, Control, InvoiceTotal, controls};
 use apportion_core::tags::{Dimension, Taxonomy};
 use std::collections::BTreeMap;
@@ -79,7 +79,13 @@ pub fn configuration(units: &[&str]) -> Configuration {
         special,
         pools: vec![pool(UNTAGGED, proportional())],
         drivers: BTreeMap::new(),
-        settings: Settings { currency: "USD".into(), each_currency: false, tolerance: None, tax_tolerance: None },
+        settings: Settings {
+            currency: "USD".into(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 
@@ -97,6 +103,7 @@ pub fn row(kind: Kind, owner: &str, cash: &str, effective: &str) -> RollupRow {
         kind,
         commitment_id: String::new(),
         currency: "USD".into(),
+        organization_day: String::new(),
         tags: vec![owner.into()],
         account_name: "acct".into(),
         cash: same(cash),
@@ -131,13 +138,21 @@ pub fn run_with(
     configuration: &Configuration,
     controls: &[Control],
 ) -> Result<Allocation, apportion_core::allocate::AllocateError> {
-    let org = OrgSnapshot::default();
+    run_in(rows, configuration, controls, &Organization::default())
+}
+
+pub fn run_in(
+    rows: &[RollupRow],
+    configuration: &Configuration,
+    controls: &[Control],
+    org: &Organization,
+) -> Result<Allocation, apportion_core::allocate::AllocateError> {
     let inputs = Inputs {
         period: "2026-09".parse().unwrap(),
         family: family(rows),
         rows,
         configuration,
-        org: &org,
+        org,
         controls,
         minor_exponent: 2,
     };

@@ -167,7 +167,13 @@ pub fn configuration(units: Vec<Unit>) -> Configuration {
             pool("support", "Support", proportional()),
         ],
         drivers: [driver("network_gb", "GB"), driver("headcount", "people")].into_iter().collect(),
-        settings: Settings { currency: "USD".to_owned(), each_currency: false, tolerance: None, tax_tolerance: None },
+        settings: Settings {
+            currency: "USD".to_owned(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 

@@ -89,6 +89,7 @@ impl Staged {
             template_digest: sha256_hex(b"template"),
             invoices_file: None,
             own_template: false,
+            organization: Default::default(),
             units: UNITS.map(str::to_owned).to_vec(),
         };
         let staged = Staged { folder, run, facts };

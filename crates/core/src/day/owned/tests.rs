@@ -6,7 +6,7 @@ use crate::allocate::{Inputs, allocate};
 use crate::bill::{Measure, RollupRow};
 use crate::day::family;
 use crate::model::{Base, Effective, Key, LineRule, Match, Pool, SPECIAL, Settings, SpecialRule, Targets, Unit};
-use crate::org::{Account, OrganizationalUnit};
+use crate::org::{Account, Organization, OrganizationalUnit};
 use crate::reconcile::{Comparison, controls};
 use crate::tags::Dimension;
 use proptest::prelude::*;
@@ -32,6 +32,7 @@ pub fn day_row(day: &str, cost_center: &str, amount: &str) -> DayRow {
         kind: Kind::Usage,
         charge_type: "Usage".into(),
         currency: "USD".into(),
+        resource_id: String::new(),
         tags: vec![cost_center.into()],
         account_name: "acct".into(),
         cash: both(amount),
@@ -88,7 +89,13 @@ fn configuration() -> Configuration {
         special: special.into(),
         pools: ["support", "fallback", UNTAGGED].map(pool).into(),
         drivers: BTreeMap::new(),
-        settings: Settings { currency: "USD".into(), each_currency: false, tolerance: None, tax_tolerance: None },
+        settings: Settings {
+            currency: "USD".into(),
+            each_currency: false,
+            tolerance: None,
+            tax_tolerance: None,
+            organization: Default::default(),
+        },
     }
 }
 
@@ -287,6 +294,7 @@ fn closed(row: &DayRow) -> RollupRow {
         kind: row.kind,
         commitment_id: String::new(),
         currency: row.currency.clone(),
+        organization_day: String::new(),
         tags: row.tags.clone(),
         account_name: row.account_name.clone(),
         cash: row.cash,
@@ -335,7 +343,7 @@ proptest! {
             family: Family::Net,
             rows: &closing,
             configuration: &configuration,
-            org: &OrgSnapshot::default(),
+            org: &Organization::default(),
             controls: &controls,
             minor_exponent: 2,
         }).unwrap();
