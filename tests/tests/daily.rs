@@ -251,6 +251,25 @@ fn a_stage_that_fails_is_named_and_the_others_are_done() {
 }
 
 #[test]
+fn a_broken_page_for_executives_is_named_and_the_mail_goes_out_without_it() {
+    let days = good();
+    let template = days.folder.path().join("template");
+    apportion(days.folder.path(), &["template", "--out", &text(&template)]).expect(0);
+    std::fs::write(template.join("executive.typ"), "#let data = json(\"data.json\")\n#panic(\"no page today\")\n").unwrap();
+    let ran = days.daily("2026-09-14", &["--template", &text(&template)]).expect(1);
+    assert!(ran.stderr.contains("executive") && ran.stderr.contains("no page today"), "{}", ran.stderr);
+    let mail = days.mail(MAIL);
+    let named = "Executive: the page for executives is missing (BadRendering:";
+    assert!(mail.contains(named) && mail.contains("no page today"), "{mail}");
+    assert!(mail.find(named) < mail.find("September to date"), "what is missing stands at the top: {mail}");
+    // Figures and CSV are there all the same; once the page can be printed, a second mail has it and says what it replaces.
+    days.check_mail(MAIL, &[days.at(ARCHIVE)]);
+    days.daily("2026-09-14", &[]).expect(0);
+    let second = days.mail("outbox/2026-09-14/digest.2.eml");
+    assert!(second.contains("This mail replaces mail 1 of the same day") && !second.contains("is missing"), "{second}");
+}
+
+#[test]
 fn a_broken_organization_file_costs_the_ous_and_nothing_else() {
     let days = good();
     std::fs::write(&days.organization, "{\"Roots\": [").unwrap();

@@ -4,28 +4,34 @@
 
 use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
+use apportion_core::bill::family_of;
 use apportion_core::close::{Located, Readiness};
-use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, Restated, family, newest, ownership, restated};
+use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, ROLLUP, Restated, UNDATED, newest, ownership, restated};
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
 use apportion_engine::{catalogue, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn staging(error: impl std::fmt::Display) -> Error {
     Error::Staging(error.to_string())
 }
 
-/// Taxonomy of the day rows.
-async fn taxonomy(context: &Context, run: &DayRun) -> Result<Taxonomy, Error> {
+/// Days before the date of which nothing counts any more: two months for what comes monthly, and the eight weeks behind each of its days.
+const LOOK_BACK_DAYS: i64 = 130;
+
+/// Taxonomy of the day rows, and the resources that they name.
+async fn wanted(context: &Context, run: &DayRun) -> Result<(Taxonomy, BTreeSet<String>), Error> {
     let files = configuration_files(context, &run.configuration).await?;
     let loaded = apportion_config::load_files_for_day(&files, run.date.period());
-    loaded.map(|loaded| ownership(&loaded.configuration)).map_err(|error| Error::BadConfiguration(error.to_string()))
+    let loaded = loaded.map_err(|error| Error::BadConfiguration(error.to_string()))?;
+    let resources = loaded.mail.map(|mail| mail.anomalies.resources()).unwrap_or_default();
+    Ok((ownership(&loaded.configuration), resources))
 }
 
 pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Error> {
     let located: Located = read_staged(context, &run.staging, "bill.json").await?;
-    let taxonomy = taxonomy(context, run).await?;
+    let (taxonomy, resources) = wanted(context, run).await?;
     let mut files = Vec::with_capacity(located.files.len());
     let mut digest = String::new();
     for file in &located.files {
@@ -35,8 +41,7 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     }
     let query = Query {
         name: "daily",
-        text: catalogue::DAILY,
-        taxonomy: &taxonomy,
+        render: &|format| catalogue::render_daily(&taxonomy, format, &resources),
         inputs_digest: &digest,
         attempt: run.attempt,
         report_repeats: false,
@@ -58,7 +63,7 @@ pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Erro
     let Some(warnings) = polled? else {
         return Ok(Output::Day { state: State::Running, awaited: Vec::new() });
     };
-    let taxonomy = taxonomy(context, run).await?;
+    let (taxonomy, _) = wanted(context, run).await?;
     let mut bill = Vec::new();
     let mut lines = BTreeMap::new();
     for query in &started {
@@ -147,26 +152,52 @@ async fn collect(
         currencies: BTreeMap::new(),
         undated_lines: seen.periods.values().flatten().filter(|row| row.day.is_empty()).map(|row| row.rows).sum(),
         later_lines: seen.later_lines,
+        staged: Vec::new(),
         restated: Vec::new(),
         warnings,
     };
-    for (period, rows) in &seen.periods {
-        let (file, found) = keep(context, run, *period, names, rows).await?;
+    // Charge type -> lines with a net cost: what tells the cost family.
+    let mut charges: BTreeMap<String, i64> = BTreeMap::new();
+    let history = missing(context, run.date, &seen.periods).await?;
+    // One period after the other, and none is held longer than it takes: a month of a large bill has a million rows.
+    for (period, rows) in seen.periods {
+        let (file, found) = keep(context, run, period, names, &rows).await?;
         facts.periods.insert(period.to_string(), file.key());
         facts.restated.extend(found);
+        stage_days(context, run, (period, &rows), names, &mut facts, &mut charges).await?;
     }
-    let mut all: Vec<DayRow> = seen.periods.values().flatten().cloned().collect();
-    for (period, file) in missing(context, run.date, &seen.periods).await? {
-        all.extend(read(context, file, names).await?.into_iter().filter(|row| row.day <= run.date.to_string()));
+    for (period, file) in history {
+        let mut rows = read(context, file, names).await?;
+        rows.retain(|row| row.day <= run.date.to_string());
         facts.from_history.insert(period.to_string(), file.key());
+        stage_days(context, run, (period, &rows), names, &mut facts, &mut charges).await?;
     }
-    facts.family = family(&all);
-    for row in &all {
-        *facts.currencies.entry(row.currency.clone()).or_default() += row.rows;
-    }
-    let csv = day_rows_csv(names, &all).map_err(staging)?;
-    context.work.put(&format!("{}rollup.csv", run.staging), &csv).await?;
+    facts.family = family_of(charges.iter().map(|(charge_type, net_rows)| (charge_type.as_str(), *net_rows)));
     write_staged(context, &run.staging, "rollup.json", &facts).await
+}
+
+/// Stages the rows of a billing period, which are sorted, by usage day: `rollup/<day>/<period>.csv`, so that who reads them holds no more
+/// than a day.
+async fn stage_days(
+    context: &Context,
+    run: &DayRun,
+    (period, rows): (Period, &[DayRow]),
+    names: &[String],
+    facts: &mut DayFacts,
+    charges: &mut BTreeMap<String, i64>,
+) -> Result<(), Error> {
+    for day in rows.chunk_by(|one, other| one.day == other.day) {
+        for row in day {
+            *facts.currencies.entry(row.currency.clone()).or_default() += row.rows;
+            *charges.entry(row.charge_type.clone()).or_default() += row.net_rows;
+        }
+        let name = day.first().map(|row| row.day.as_str()).filter(|name| !name.is_empty()).unwrap_or(UNDATED);
+        let csv = day_rows_csv(names, day).map_err(staging)?;
+        let key = format!("{}{ROLLUP}{name}/{period}.csv", run.staging);
+        context.work.put(&key, &csv).await?;
+        facts.staged.push(key);
+    }
+    Ok(())
 }
 
 /// Kept files below a prefix, in order.
@@ -205,7 +236,7 @@ async fn keep(
     Ok((file, found))
 }
 
-/// Periods that the bill lacks and earlier runs kept: the newest file of each.
+/// Periods that the bill lacks, that earlier runs kept, and that are recent enough to count: the newest file of each.
 async fn missing(
     context: &Context,
     date: Day,
@@ -215,7 +246,8 @@ async fn missing(
     for file in kept(context, "daily/rollups/").await? {
         by_period.entry(file.period).or_default().push(file);
     }
-    let wanted = by_period.into_iter().filter(|(period, _)| *period <= date.period() && !there.contains_key(period));
+    let counts = |period: Period| period <= date.period() && date.since(Day::last_of(period)) <= LOOK_BACK_DAYS;
+    let wanted = by_period.into_iter().filter(|(period, _)| counts(*period) && !there.contains_key(period));
     Ok(wanted.filter_map(|(period, files)| newest(&files, date).map(|file| (period, file))).collect())
 }
 

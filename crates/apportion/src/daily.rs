@@ -6,7 +6,7 @@ use crate::daily_report;
 use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};
-use crate::walker::{Machine, Walked};
+use crate::walker::{Machine, Sleep, Walked, real_sleep};
 use apportion_config::Loaded;
 use apportion_core::day::{Day, DayRun, Outcome, RunRecord};
 use apportion_core::evaluation::Evaluation;
@@ -38,6 +38,9 @@ pub struct DailyArguments {
     /// The organization as JSON: Roots, OrganizationalUnits, Accounts. Without it the newest one of an earlier run.
     #[arg(long, value_name = "FILE")]
     pub org: Option<PathBuf>,
+    /// A folder of Typst files to print the page for executives with, instead of the package's own template.
+    #[arg(long, value_name = "DIR")]
+    pub template: Option<PathBuf>,
     /// Where everything goes, and what earlier days left is read: always the same folder.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -66,7 +69,7 @@ pub struct Ended {
 
 /// Runs the day, prints its summary, gives the exit code.
 pub async fn run(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync)) -> Result<u8, Failure> {
-    let ended = daily(arguments, progress).await?;
+    let ended = daily(arguments, progress, &real_sleep).await?;
     if arguments.json {
         crate::print(&(serde_json::to_string_pretty(&daily_report::json(&ended)).map_err(Failure::other)? + "\n"))?;
     } else {
@@ -79,23 +82,28 @@ pub async fn run(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync)) -
     }
 }
 
-async fn daily(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync)) -> Result<Ended, Failure> {
+/// The day; `sleep` waits for a bill that is not there.
+pub async fn daily(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync), sleep: &Sleep<'_>) -> Result<Ended, Failure> {
     let loaded = apportion_config::load_for_day(&arguments.config, arguments.date.period()).map_err(Failure::bad_input)?;
     let organization = arguments.org.as_deref().map(organization).transpose()?;
+    let template = match &arguments.template {
+        Some(folder) => Template::from_folder(folder).map_err(Failure::bad_input)?,
+        None => Template::builtin(),
+    };
     let (bill, key) = bill_store(&arguments.bill)?;
     let place = Place::new(arguments)?;
     let work = Store::directory(place.root());
     let (staging, attempt) = place.stage(&work, arguments.date).await?;
     let run = stage(arguments.date, &loaded, organization, &work, (staging, attempt), key).await?;
     let places = Places { bill, work: work.clone(), closes: work.clone() };
-    let functions = LocalFunctions::new(&places, embedded(), &Template::builtin(), None).map_err(Failure::other)?;
+    let functions = LocalFunctions::new(&places, embedded(), &template, None).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/daily.asl.json", DAILY).map_err(Failure::other)?;
     let deadline = loaded.mail.as_ref().map_or(apportion_config::DEADLINE_MINUTES, |mail| mail.deadline_minutes);
     let most_polls = if arguments.wait { deadline / POLL_MINUTES + 1 } else { 1 };
     // The machine counts its polls where the first answer will stand.
     let input = json!({ "run": run, "most_polls": most_polls, "stages": { "readiness": { "output": { "polls": 0 } } } });
     let timed = Timed::new(&functions, progress);
-    let walked = machine.walk(&timed, input, &|state| told(state, progress)).await;
+    let walked = machine.walk_sleeping(&timed, input, &|state| told(state, progress), sleep).await;
     let record = record(&work, &run, walked, timed.seen()).await?;
     let evaluation = read(&work, &format!("{}evaluation.json", run.staging)).await?;
     place.clear(&run, record.outcome);
@@ -221,7 +229,7 @@ impl Place {
 }
 
 /// Copies a folder with all below it; one that is not there is nothing to copy.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     let metadata = match std::fs::symlink_metadata(from) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other?,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use allocation_runner::Output as RunnerOutput;
-use apportion_core::day::{DayFacts, DayRow, DayRun, owned};
+use apportion_core::day::{DayFacts, DayRow, DayRun, Outcome, owned};
 use apportion_core::org::{Account, OrgSnapshot};
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::{read_day_rows_csv, sha256_hex};
@@ -11,7 +11,7 @@ use reconciliation_gate::Output as GateOutput;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const HEADER: &str = "ProviderName,InvoiceIssuerName,InvoiceId,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargeCategory,BilledCost,EffectiveCost,ServiceName,SubAccountId,SubAccountName,Tags";
 
@@ -95,10 +95,24 @@ impl World {
         assert!(matches!(self.gate(&run).await.unwrap(), GateOutput::Day { ready: true, .. }));
         let output = serde_json::to_value(self.roll_up(&run).await.unwrap()).unwrap();
         assert_eq!(output, json!({"state": "succeeded", "awaited": []}));
-        let rows = read_day_rows_csv(&self.work().get(&format!("{}rollup.csv", run.staging)).await.unwrap()).unwrap();
-        assert_eq!(rows.0, ["cost_center", "application"], "what the sample rules match on");
+        let rows = self.rows(&run).await;
         let facts = self.work().get(&format!("{}rollup.json", run.staging)).await.unwrap();
-        (rows.1, serde_json::from_slice(&facts).unwrap())
+        (rows, serde_json::from_slice(&facts).unwrap())
+    }
+
+    /// The day rows that a run staged, day by day.
+    async fn rows(&self, run: &DayRun) -> Vec<DayRow> {
+        let mut rows = Vec::new();
+        let facts = self.work().get(&format!("{}rollup.json", run.staging)).await.unwrap();
+        for key in serde_json::from_slice::<DayFacts>(&facts).unwrap().staged {
+            let (dimensions, of_day) = read_day_rows_csv(&self.work().get(&key).await.unwrap()).unwrap();
+            assert_eq!(dimensions, ["cost_center", "application"], "what the sample rules match on");
+            let name = key.rsplit('/').nth(1).unwrap().to_owned();
+            assert!(of_day.iter().all(|row| row.day == name || (row.day.is_empty() && name == "undated")), "{key}");
+            rows.extend(of_day);
+        }
+        rows.sort();
+        rows
     }
 
     async fn kept(&self) -> BTreeMap<String, String> {
@@ -185,8 +199,7 @@ async fn a_bill_delivered_anew_between_the_steps_is_noticed() {
     world.gate(&run).await.unwrap();
     let output = serde_json::to_value(world.roll_up(&run).await.unwrap()).unwrap();
     assert_eq!(output["state"], "succeeded");
-    let (_, rows) = read_day_rows_csv(&world.work().get(&format!("{}rollup.csv", run.staging)).await.unwrap()).unwrap();
-    assert_eq!(rows[0].rows, 2, "the new delivery is what is rolled up");
+    assert_eq!(world.rows(&run).await[0].rows, 2, "the new delivery is what is rolled up");
 }
 
 #[tokio::test]
@@ -310,3 +323,84 @@ const EXPECTED: [[&str; 6]; 3] = [
     ["", "1", "1", "2", "__unknown__", "__unknown__"],
     ["", "1 (Rename)", "1 (Rename)", "2/3", "__unknown__", "1 (Rename)/5"],
 ];
+
+/// `apportion daily --wait` on the world's bill; `arrives` is called before each wait with its number, from 1. Gives the waits, in seconds.
+async fn waited(world: &World, date: &str, arrives: impl Fn(usize) + Sync) -> (crate::daily::Ended, Vec<u64>) {
+    let arguments = crate::daily::DailyArguments {
+        date: date.parse().unwrap(),
+        bill: world.folder.path().join("bill"),
+        config: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config"),
+        org: None,
+        template: None,
+        out: world.folder.path().join("out"),
+        dry_run: false,
+        wait: true,
+        json: false,
+    };
+    let waits = Mutex::new(Vec::new());
+    let sleep = |delay: std::time::Duration| -> futures::future::BoxFuture<'static, ()> {
+        let mut waits = waits.lock().unwrap();
+        waits.push(delay.as_secs());
+        arrives(waits.len());
+        Box::pin(std::future::ready(()))
+    };
+    let ended = crate::daily::daily(&arguments, &|_| {}, &sleep).await.unwrap();
+    let waits = waits.lock().unwrap().clone();
+    (ended, waits)
+}
+
+#[tokio::test]
+async fn a_bill_that_arrives_while_a_run_waits_is_run_by_that_run() {
+    let world = World::new().await;
+    let yesterday = line("2026-09-01", "1", "CC-1010");
+    let arrives = |number| match number {
+        // First there is no bill at all, then one that ends a day too early, then the day.
+        1 => world.bill("a.csv", &bill(std::slice::from_ref(&yesterday))),
+        2 => world.bill("a.csv", &bill(&[yesterday.clone(), line("2026-09-02", "2.5", "CC-1010")])),
+        _ => panic!("there was nothing to wait for any more"),
+    };
+    let (ended, waits) = waited(&world, "2026-09-02", arrives).await;
+    assert_eq!(waits, [1800, 1800]);
+    assert_eq!((ended.record.outcome, ended.record.failed.len()), (Outcome::Complete, 0), "{:?}", ended.record);
+    assert_eq!(ended.evaluation.unwrap().cash.to_string(), "2.500000000000");
+    let sent = world.work().list("outbox/2026-09-02/").await.unwrap();
+    assert_eq!(sent.iter().filter(|entry| entry.key.ends_with(".eml")).count(), 1, "one mail, when it is whole");
+}
+
+#[tokio::test]
+async fn a_day_that_never_comes_is_given_up_at_the_deadline_and_the_mail_says_so() {
+    let world = World::new().await;
+    world.bill("a.csv", &bill(&[line("2026-09-01", "1", "CC-1010")]));
+    let (ended, waits) = waited(&world, "2026-09-02", |_| {}).await;
+    // Twelve hours by half hours: the first look at once, the last at the deadline.
+    assert_eq!(waits, [1800; 24]);
+    assert_eq!(ended.record.outcome, Outcome::NotReady);
+    assert_eq!(ended.record.awaited, ["bill lines of 2026-09-02: the newest usage day in the bill is 2026-09-01"]);
+    let mail = world.work().get("outbox/2026-09-02/digest.html").await.unwrap();
+    assert!(String::from_utf8(mail).unwrap().contains("There is no data of 2026-09-02 yet"));
+}
+
+#[tokio::test]
+async fn the_lines_of_a_resource_that_an_override_names_stand_apart_and_its_days_are_judged_by_themselves() {
+    let mut world = World::new().await;
+    let resource = |day: &str, cost: &str, id: &str| format!("{},{id}", line(day, cost, "CC-1010"));
+    let rows = |lines: &[String]| format!("{HEADER},ResourceId\n{}\n", lines.join("\n"));
+    world.bill(
+        "a.csv",
+        &rows(&[
+            resource("2026-09-01", "1", "i-1"),
+            resource("2026-09-01", "2", "i-2"),
+            resource("2026-09-01", "4", ""),
+            resource("2026-09-01", "8", "i-1"),
+        ]),
+    );
+    let mail = "version = 1\nsender = \"a@example.org\"\nrecipients = [\"b@example.org\"]\nallowed_domains = [\"example.org\"]\n\n\
+        [[anomalies.override]]\nresource = \"i-1\"\nminimum = \"5\"\n";
+    world.work().put("configuration/mail.toml", mail.as_bytes()).await.unwrap();
+    let (rows, _) = world.day("2026-09-01").await;
+    let found: Vec<(&str, String, i64)> =
+        rows.iter().map(|row| (row.resource_id.as_str(), row.cash.unblended.to_string(), row.rows)).collect();
+    assert_eq!(found, [("", "6.000000000000".to_owned(), 2), ("i-1", "9.000000000000".to_owned(), 2)]);
+    let kept = String::from_utf8(world.work().get("daily/rollups/2026-09/2026-09-01.csv").await.unwrap()).unwrap();
+    assert!(kept.lines().next().unwrap().contains(",currency,resource_id,tag_cost_center,"), "{kept}");
+}

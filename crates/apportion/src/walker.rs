@@ -84,9 +84,10 @@ struct Walk<'a> {
 }
 
 /// Waits; tests give one that does not.
-type Sleep<'a> = dyn Fn(Duration) -> BoxFuture<'static, ()> + Sync + 'a;
+pub type Sleep<'a> = dyn Fn(Duration) -> BoxFuture<'static, ()> + Sync + 'a;
 
-fn real_sleep(delay: Duration) -> BoxFuture<'static, ()> {
+/// Waits as long as it is told to.
+pub fn real_sleep(delay: Duration) -> BoxFuture<'static, ()> {
     Box::pin(tokio::time::sleep(delay))
 }
 
@@ -98,8 +99,20 @@ impl Machine {
 
     /// Runs to the end. `progress` hears the name of each state as it is entered, and why one is tried again.
     pub async fn walk(&self, invoker: &dyn Invoker, input: Value, progress: &(dyn Fn(&str) + Sync)) -> Walked {
+        self.walk_sleeping(invoker, input, progress, &real_sleep).await
+    }
+
+    /// The same with another way to wait.
+    pub async fn walk_sleeping(
+        &self,
+        invoker: &dyn Invoker,
+        input: Value,
+        progress: &(dyn Fn(&str) + Sync),
+        sleep: &Sleep<'_>,
+    ) -> Walked {
         // Functions of one process share its memory and its cores: more at once would only hold more.
-        self.walk_with(invoker, input, progress, &real_sleep, std::thread::available_parallelism().map_or(1, usize::from)).await
+        let width = std::thread::available_parallelism().map_or(1, usize::from);
+        self.walk_with(invoker, input, progress, sleep, width).await
     }
 
     async fn walk_with(

@@ -9,6 +9,7 @@ use crate::forecast::monthly;
 use crate::money::Money;
 use crate::season::{Fit, LEVEL_DAYS, Series, WINDOW_DAYS};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Floor of the deviation, in percent of what was expected: a bill that hardly varies would call every cent unusual.
 const FLOOR_PERCENT: i128 = 10;
@@ -30,11 +31,14 @@ impl Default for Thresholds {
     }
 }
 
-/// Other thresholds for a unit, a service, or a service of a unit.
+/// Other thresholds for a unit, a service, a service of a unit, or a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Override {
     pub unit: Option<String>,
     pub service: Option<String>,
+    /// Stands alone: a resource that an override names is a group of its own, and its cost is in no other group.
+    #[serde(default)]
+    pub resource: Option<String>,
     pub sigma_thousandths: Option<u32>,
     pub minimum: Option<Money>,
     /// Never report it.
@@ -52,7 +56,21 @@ impl Settings {
     /// The thresholds of a group: of each the first override that matches and states it, else the general one. `None` if ignored.
     pub fn of(&self, unit: &str, service: &str) -> Option<Thresholds> {
         let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-        let matching = || self.overrides.iter().filter(|one| is(&one.unit, unit) && is(&one.service, service));
+        let of_group = |one: &&Override| one.resource.is_none() && is(&one.unit, unit) && is(&one.service, service);
+        self.first(|| self.overrides.iter().filter(of_group))
+    }
+
+    /// The same for a resource that is named.
+    pub fn of_resource(&self, resource: &str) -> Option<Thresholds> {
+        self.first(|| self.overrides.iter().filter(|one| one.resource.as_deref() == Some(resource)))
+    }
+
+    /// Resources that overrides name.
+    pub fn resources(&self) -> BTreeSet<String> {
+        self.overrides.iter().filter_map(|one| one.resource.clone()).collect()
+    }
+
+    fn first<'a, I: Iterator<Item = &'a Override>>(&self, matching: impl Fn() -> I) -> Option<Thresholds> {
         if matching().any(|one| one.ignore) {
             return None;
         }
@@ -232,6 +250,8 @@ mod tests {
                     ..Override::default()
                 },
                 Override { service: Some("Glue".into()), ignore: true, ..Override::default() },
+                Override { resource: Some("i-1".into()), minimum: Some(dollars(1)), ..Override::default() },
+                Override { resource: Some("i-2".into()), ignore: true, ..Override::default() },
             ],
         };
         let of = |unit, service| settings.of(unit, service).map(|found| (found.sigma_thousandths, found.minimum));
@@ -240,6 +260,9 @@ mod tests {
         assert_eq!(of("A", "EC2"), Some((4_000, dollars(100))));
         assert_eq!(of("B", "EC2"), Some((2_500, dollars(100))));
         assert_eq!(of("A", "Glue"), None);
+        let of_resource = |id| settings.of_resource(id).map(|found| (found.sigma_thousandths, found.minimum));
+        assert_eq!((of_resource("i-1"), of_resource("i-2")), (Some((2_500, dollars(1))), None));
+        assert_eq!(settings.resources(), ["i-1", "i-2"].map(str::to_owned).into());
     }
 
     #[test]

@@ -53,7 +53,11 @@ pub enum DecideError {
 
 /// Twelve hex digits that stay the same while the days in a row last.
 fn id(anomaly: &Anomaly) -> String {
-    let text = format!("{}\0{}\0{}", anomaly.owner, anomaly.service, anomaly.found.since);
+    let text = match anomaly.resource_id.as_str() {
+        "" => format!("{}\0{}\0{}", anomaly.owner, anomaly.service, anomaly.found.since),
+        // Whosever it is on the day.
+        resource => format!("\0{resource}\0{}", anomaly.found.since),
+    };
     sha256_hex(text.as_bytes()).chars().take(12).collect()
 }
 

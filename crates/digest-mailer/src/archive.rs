@@ -81,6 +81,7 @@ mod tests {
             kind: Kind::Usage,
             charge_type: "Usage".to_owned(),
             currency: "USD".to_owned(),
+            resource_id: String::new(),
             cash: Money::from_units(cost.into()),
             effective: Money::ZERO,
             rows: 1,

@@ -1,6 +1,7 @@
 //! `digest`: what the day's stages left, as one mail; the day's rows into the archive.
 
-use crate::evaluate::{EVALUATION, configuration, rows, snapshots};
+use crate::days::{Days, snapshots};
+use crate::evaluate::{EVALUATION, configuration};
 use crate::figures::long_day;
 use crate::mail::{Attachment, Message, build, picture_id};
 use crate::outbox::{self, Preview, Sent};
@@ -51,10 +52,10 @@ struct Acceptance {
 pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStage]) -> Result<Output, Error> {
     let loaded = configuration(context, run).await?;
     let currency = &loaded.configuration.settings.currency;
-    let csv = match rows(context, run, &loaded).await? {
+    let csv = match Days::open(context, run, &loaded).await? {
         None => None,
-        Some(rollup) => {
-            let csv = archive::breakdown_csv(&rollup.rows, run.date, currency)?;
+        Some(mut days) => {
+            let csv = archive::breakdown_csv(&days.rows(Some(run.date)).await?, run.date, currency)?;
             Some((archive::archive(context, run.date, &csv).await?, csv))
         }
     };

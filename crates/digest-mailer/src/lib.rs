@@ -7,6 +7,7 @@
 mod anomalies;
 mod archive;
 mod chart;
+mod days;
 mod digest;
 mod evaluate;
 mod figures;

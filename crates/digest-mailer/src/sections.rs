@@ -155,8 +155,9 @@ pub fn anomalies(found: &Evaluation) -> Section {
         let account =
             if one.account_id.is_empty() { String::new() } else { format!(" in {} {}", one.account_id, name(&one.account_name)) };
         let state = if one.state == AnomalyState::Confirmed { ", confirmed" } else { "" };
+        let resource = if one.resource_id.is_empty() { String::new() } else { format!(", {}", name(&one.resource_id)) };
         vec![
-            Cell::new(format!("{}: {}", name(&one.owner_name), name(&one.service)))
+            Cell::new(format!("{}: {}{resource}", name(&one.owner_name), name(&one.service)))
                 .note(format!("{}{account}{since}{state}", one.id).trim().to_owned()),
             Cell::new(amount(one.found.actual, places)),
             Cell::new(amount(one.found.expected, places)),

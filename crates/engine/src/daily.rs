@@ -1,5 +1,6 @@
 //! Reads the result of `sql/daily.sql` into [`DayRow`]s.
 
+use crate::catalogue::NAMED_RESOURCE;
 use crate::columns::Columns;
 use crate::query::{EngineError, RowStream};
 use apportion_core::day::DayRow;
@@ -29,6 +30,7 @@ const COLUMNS: [&str; 17] = [
 /// All rows of a result, sorted. The taxonomy is the one that rendered the statement: `core::day::ownership`.
 pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<DayRow>, EngineError> {
     let tags: Vec<String> = taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name)).collect();
+    let has_resources = stream.header.iter().any(|name| name.eq_ignore_ascii_case(NAMED_RESOURCE));
     let columns = Columns::new("daily", &stream.header, COLUMNS.into_iter().chain(tags.iter().map(String::as_str)))?;
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
@@ -46,6 +48,7 @@ pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<DayRow>,
             kind: row.parsed("kind")?,
             charge_type: row.owned("charge_type")?,
             currency: row.owned("currency")?,
+            resource_id: if has_resources { row.owned(NAMED_RESOURCE)? } else { String::new() },
             tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
             account_name: row.owned("account_name")?,
             cash: row.measure("cash")?,

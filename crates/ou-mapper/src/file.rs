@@ -222,7 +222,8 @@ mod tests {
         let read = |trees: &str| parse_organization_file(format!(r#"{{"Trees": [{trees}]}}"#).as_bytes());
         let two = format!("{}, {}", tree("2026-08-30", r#""From": "2026-09-01","#), tree("2026-09-15", ""));
         let OrganizationFile::Dated(found) = read(&two).unwrap() else { panic!("one tree") };
-        let days: Vec<(String, String)> = found.iter().map(|dated| (dated.from.to_string(), dated.snapshot.to_string())).collect();
+        let days: Vec<(String, String)> =
+            found.iter().map(|dated| (dated.from.to_string(), dated.snapshot.to_string())).collect();
         let expected = [("2026-09-01", "2026-08-30"), ("2026-09-15", "2026-09-15")];
         assert_eq!(days, expected.map(|(from, snapshot)| (from.to_owned(), snapshot.to_owned())));
         assert_eq!(read("").unwrap_err(), FileError::NoTrees);

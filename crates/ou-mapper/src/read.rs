@@ -25,7 +25,9 @@ pub(crate) async fn organizations(
                 Ok(Walked::Running { organizational_units, accounts, figures }) => {
                     return Ok(Reading::Running(Output::Running { organizational_units, accounts, walk: figures }));
                 }
-                Ok(Walked::Done { organization, figures }) => (organization.into(), Origin { walk: Some(figures), ..Origin::default() }),
+                Ok(Walked::Done { organization, figures }) => {
+                    (organization.into(), Origin { walk: Some(figures), ..Origin::default() })
+                }
                 Err(WalkError::Source(failure)) => stale(context, wanted, failure).await?,
                 Err(WalkError::Store(error)) => return Err(error.into()),
                 Err(error @ WalkError::Checkpoint(_)) => return Err(Error::Staging(error.to_string())),

@@ -1,4 +1,4 @@
-//! Day rows as CSV: the staged `rollup.csv` of a daily run, and what is kept of it below `daily/rollups/`.
+//! Day rows as CSV: the staged `rollup/<day>/<period>.csv` of a daily run, and what is kept below `daily/rollups/`.
 
 use crate::OutputError;
 use crate::safe_csv::{Reader, Row, SafeCsv, tagged_dimensions, tagged_header};
@@ -21,14 +21,22 @@ const LEADING: [&str; 10] = [
 const TRAILING: [&str; 7] =
     ["account_name", "cash_unblended", "cash_net", "effective_unblended", "effective_net", "rows", "net_rows"];
 
+/// The column between grain and tags where anomaly overrides name resources: some row is of one.
+const RESOURCE: &str = "resource_id";
+
+fn leading(has_resources: bool) -> Vec<&'static str> {
+    LEADING.into_iter().chain(has_resources.then_some(RESOURCE)).collect()
+}
+
 /// Writes day rows sorted by all their fields: the same rows give the same bytes. `dimensions` name the rows' tags, one column
 /// `tag_<dimension>` each.
 pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, OutputError> {
-    let mut csv = SafeCsv::new(&tagged_header(&LEADING, dimensions, &TRAILING))?;
+    let has_resources = rows.iter().any(|row| !row.resource_id.is_empty());
+    let mut csv = SafeCsv::new(&tagged_header(&leading(has_resources), dimensions, &TRAILING))?;
     let mut sorted: Vec<&DayRow> = rows.iter().collect();
     sorted.sort();
     for row in sorted {
-        let leading = [
+        let grain: [&str; 10] = [
             &row.billing_period,
             &row.day,
             &row.provider,
@@ -40,7 +48,9 @@ pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, O
             &row.charge_type,
             &row.currency,
         ];
-        for text in leading.into_iter().chain(row.tags.iter().map(String::as_str)).chain([row.account_name.as_str()]) {
+        let resource = has_resources.then_some(row.resource_id.as_str());
+        let tags = row.tags.iter().map(String::as_str);
+        for text in grain.into_iter().chain(resource).chain(tags).chain([row.account_name.as_str()]) {
             csv.text(text)?;
         }
         for measure in [row.cash, row.effective] {
@@ -55,13 +65,14 @@ pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, O
 /// Reads what [`day_rows_csv`] wrote, strictly: the dimensions and the rows.
 pub fn read_day_rows_csv(bytes: &[u8]) -> Result<(Vec<String>, Vec<DayRow>), OutputError> {
     let reader = Reader::new(FILE, bytes)?;
-    let dimensions = tagged_dimensions(&reader, &LEADING, &TRAILING)?;
-    let rows = reader.map(|row| day_row(&row?, dimensions.len())).collect::<Result<_, _>>()?;
+    let leading = leading(reader.header().get(LEADING.len()).is_some_and(|name| name == RESOURCE));
+    let dimensions = tagged_dimensions(&reader, &leading, &TRAILING)?;
+    let rows = reader.map(|row| day_row(&row?, leading.len(), dimensions.len())).collect::<Result<_, _>>()?;
     Ok((dimensions, rows))
 }
 
-fn day_row(row: &Row, tags: usize) -> Result<DayRow, OutputError> {
-    let after = LEADING.len() + tags;
+fn day_row(row: &Row, leading: usize, tags: usize) -> Result<DayRow, OutputError> {
+    let after = leading + tags;
     let measure = |at: usize| -> Result<Measure, OutputError> {
         Ok(Measure { unblended: row.parse(after + at)?, net: row.parse(after + at + 1)? })
     };
@@ -76,7 +87,8 @@ fn day_row(row: &Row, tags: usize) -> Result<DayRow, OutputError> {
         kind: row.parse(7)?,
         charge_type: row.text(8),
         currency: row.text(9),
-        tags: (LEADING.len()..after).map(|column| row.text(column)).collect(),
+        resource_id: if leading > LEADING.len() { row.text(LEADING.len()) } else { String::new() },
+        tags: (leading..after).map(|column| row.text(column)).collect(),
         account_name: row.text(after),
         cash: measure(1)?,
         effective: measure(3)?,
@@ -95,7 +107,7 @@ mod tests {
     fn any_row() -> impl Strategy<Value = DayRow> {
         let text = || prop_oneof!["[a-z0-9:/-]{0,6}", "['=+@\\-\t\r\n\0\",]{0,4}", ".{0,4}"];
         let amounts = proptest::collection::vec(any::<i64>(), 4);
-        (proptest::collection::vec(text(), 12), proptest::sample::select(Kind::ALL.to_vec()), amounts, 0i64..9, 0i64..9).prop_map(
+        (proptest::collection::vec(text(), 13), proptest::sample::select(Kind::ALL.to_vec()), amounts, 0i64..9, 0i64..9).prop_map(
             |(texts, kind, amounts, rows, net_rows)| {
                 let amount = |index: usize| Money::from_units(amounts[index].into());
                 DayRow {
@@ -109,6 +121,7 @@ mod tests {
                     kind,
                     charge_type: texts[7].clone(),
                     currency: texts[8].clone(),
+                    resource_id: texts[12].clone(),
                     tags: texts[9..11].to_vec(),
                     account_name: texts[11].clone(),
                     cash: Measure { unblended: amount(0), net: amount(1) },

@@ -138,9 +138,10 @@ async fn known(context: &Context, run: &DayRun) -> Result<Known, Error> {
     Ok(Known { configuration: loaded.configuration, settings, organization: organization(context, run).await? })
 }
 
-/// The snapshot of the date: of this run, else as kept under the date; an empty one if there is none.
+/// The snapshot of the date: of this run, else the newest that was kept under the date; an empty one if there is none.
 async fn organization(context: &Context, run: &DayRun) -> Result<OrgSnapshot, Error> {
-    for key in [format!("{}organization.json", run.staging), format!("org/{}.json", run.date)] {
+    let kept = context.work.newest_version(&format!("org/{}", run.date), "json").await?.map(|(_, key)| key);
+    for key in [Some(format!("{}organization.json", run.staging)), kept].into_iter().flatten() {
         match context.work.get(&key).await {
             Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|error| Error::Staging(format!("{key}: {error}"))),
             Err(StoreError::NotFound { .. }) => {}

@@ -85,7 +85,8 @@ pub async fn read(evidence: &Evidence, walks: &[Walk], top: usize) -> Result<Fou
         let rows: Vec<&RollupRow> = places.iter().map(|place| &evidence.trace.rollup[*place]).collect();
         let stream = evidence.bill_rows(format, &parameters(evidence, &rows)).await?;
         let is_by_day = !evidence.changes.is_empty();
-        let by_key: HashMap<String, usize> = rows.iter().zip(&places).map(|(row, place)| (key_of_rollup(row, is_by_day), *place)).collect();
+        let by_key: HashMap<String, usize> =
+            rows.iter().zip(&places).map(|(row, place)| (key_of_rollup(row, is_by_day), *place)).collect();
         take(evidence, stream, &by_key, &mut wanted, &mut heaps, top).await?;
     }
     for (place, found) in &wanted {

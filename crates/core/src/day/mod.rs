@@ -56,6 +56,9 @@ pub struct DayRow {
     /// The export's own word.
     pub charge_type: String,
     pub currency: String,
+    /// The resource where an anomaly override names it, else `""`.
+    #[serde(default)]
+    pub resource_id: String,
     /// Trimmed raw tag values, one for each dimension of [`ownership`]'s taxonomy, in its order.
     pub tags: Vec<String>,
     /// The greatest name that the bill gives the account.
@@ -94,6 +97,9 @@ pub struct Owned {
     pub kind: Kind,
     pub charge_type: String,
     pub currency: String,
+    /// As in [`DayRow`].
+    #[serde(default)]
+    pub resource_id: String,
     pub cash: Money,
     pub effective: Money,
     /// Bill lines; those of a row that is split count in its first part.
@@ -104,6 +110,11 @@ pub struct Owned {
 pub fn family(rows: &[DayRow]) -> Family {
     family_of(rows.iter().map(|row| (row.charge_type.as_str(), row.net_rows)))
 }
+
+/// Prefix below a run's staging of its day rows, `<day>/<billing period>.csv`.
+pub const ROLLUP: &str = "rollup/";
+/// Stands for the day of lines without one.
+pub const UNDATED: &str = "undated";
 
 /// What the daily rollup found beside its rows: `rollup.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +134,8 @@ pub struct DayFacts {
     pub undated_lines: i64,
     /// Lines of usage days after the date, or of later billing periods: left out.
     pub later_lines: i64,
+    /// Keys of the staged day rows, `<staging>rollup/<day>/<billing period>.csv`: what else lies there is left over.
+    pub staged: Vec<String>,
     /// Days of which an earlier run saw something else.
     pub restated: Vec<Restated>,
     /// Things a person should know about the files.

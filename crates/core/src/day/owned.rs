@@ -224,6 +224,7 @@ fn part(row: &DayRow, ou: &str, owner: &str, value: &str, cash: Money, effective
         kind: row.kind,
         charge_type: row.charge_type.clone(),
         currency: row.currency.clone(),
+        resource_id: row.resource_id.clone(),
         cash,
         effective,
         rows,

@@ -1,12 +1,11 @@
-//! Sums of the rows, and the lines made of them.
+//! The lines of an evaluation, made of sums.
 
-use super::{
-    Anomaly, AnomalyState, BudgetState, Evaluation, Inputs, Line, ServiceLine, TOP, TREND_DAYS, UnknownAccount, is_spend,
-};
-use crate::anomaly::{Verdict, judge};
+use super::sums::{Group, Sums};
+use super::{Anomaly, AnomalyState, BudgetState, Evaluation, Inputs, Line, ServiceLine, TOP, TREND_DAYS, UnknownAccount};
+use crate::anomaly::{Unusual, Verdict, judge};
 use crate::budget::{Alert, Target, is_news};
 use crate::close::minor_exponent;
-use crate::day::{Day, Owned, POOL, UNTAGGED_OWNER};
+use crate::day::{Day, POOL, UNTAGGED_OWNER};
 use crate::forecast::{Forecast, forecast};
 use crate::model::Unit;
 use crate::money::Money;
@@ -16,72 +15,15 @@ use std::collections::BTreeMap;
 
 type Pair<'a> = (&'a str, &'a str);
 
-/// The spend of every grouping that a line shows, by day.
-pub(super) struct Sums<'a> {
-    total: Series,
-    /// Owner and OU.
-    parts: BTreeMap<Pair<'a>, Series>,
-    /// Owner and service.
-    services: BTreeMap<Pair<'a>, Series>,
-    /// Owner, service and account on the day and a week before.
-    accounts: BTreeMap<(&'a str, &'a str, &'a str), Money>,
-    account_names: BTreeMap<&'a str, &'a str>,
-    /// Accounts that the organization lacks.
-    unknown: BTreeMap<&'a str, Series>,
-    cash: Money,
-    other_currencies: BTreeMap<String, i64>,
-}
-
-impl<'a> Sums<'a> {
-    pub fn new(rows: &'a [Owned], inputs: &Inputs<'_>) -> Sums<'a> {
-        let mut sums = Sums {
-            total: Series::new(),
-            parts: BTreeMap::new(),
-            services: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            account_names: BTreeMap::new(),
-            unknown: BTreeMap::new(),
-            cash: Money::ZERO,
-            other_currencies: BTreeMap::new(),
-        };
-        for row in rows {
-            let Some(day) = row.day.parse::<Day>().ok().filter(|day| *day <= inputs.date) else { continue };
-            if row.currency != inputs.currency {
-                *sums.other_currencies.entry(row.currency.clone()).or_default() += row.rows;
-                continue;
-            }
-            if day == inputs.date {
-                sums.cash += row.cash;
-            }
-            let name = sums.account_names.entry(&row.account_id).or_default();
-            *name = (*name).max(&row.account_name);
-            if is_spend(row.kind) {
-                sums.add(row, day, inputs.date);
-            }
-        }
-        sums
-    }
-
-    fn add(&mut self, row: &'a Owned, day: Day, date: Day) {
-        let cost = row.effective;
-        *self.total.entry(day).or_default() += cost;
-        *self.parts.entry((&row.owner, &row.ou)).or_default().entry(day).or_default() += cost;
-        *self.services.entry((&row.owner, &row.service)).or_default().entry(day).or_default() += cost;
-        if row.ou == UNKNOWN {
-            *self.unknown.entry(&row.account_id).or_default().entry(day).or_default() += cost;
-        }
-        let change = match date.since(day) {
-            0 => cost,
-            7 => -cost,
-            _ => return,
-        };
-        *self.accounts.entry((&row.owner, &row.service, &row.account_id)).or_default() += change;
-    }
-
-    pub fn evaluation(self, inputs: &Inputs<'_>) -> Evaluation {
-        let forecasts: BTreeMap<Pair<'_>, Forecast> =
-            self.parts.iter().map(|(key, series)| (*key, forecast(series, inputs.date))).collect();
-        let builder = Builder { sums: &self, inputs, forecasts };
+impl Sums {
+    /// What the rows added so far come to.
+    pub fn evaluation(&self, inputs: &Inputs<'_>) -> Evaluation {
+        let forecasts: BTreeMap<Pair<'_>, Forecast> = self
+            .parts
+            .iter()
+            .map(|((owner, ou), series)| ((owner.as_str(), ou.as_str()), forecast(series, inputs.date)))
+            .collect();
+        let builder = Builder { sums: self, inputs, forecasts };
         let total = builder.line(Target::All, "all");
         let owners = builder.owners();
         let ous = builder.ous();
@@ -135,12 +77,12 @@ fn week_before(series: &Series, day: Day) -> Money {
 }
 
 struct Builder<'a, 'b> {
-    sums: &'b Sums<'a>,
+    sums: &'a Sums,
     inputs: &'b Inputs<'b>,
     forecasts: BTreeMap<Pair<'a>, Forecast>,
 }
 
-impl<'a> Builder<'a, '_> {
+impl Builder<'_, '_> {
     fn unit(&self, id: &str) -> Option<&Unit> {
         self.inputs.units.iter().find(|unit| unit.id == id)
     }
@@ -159,7 +101,7 @@ impl<'a> Builder<'a, '_> {
         for ((owner, ou), series) in self.sums.parts.iter().filter(|((owner, ou), _)| target.covers(owner, ou)) {
             day += on(series, self.inputs.date);
             before += week_before(series, self.inputs.date);
-            forecast += self.forecasts[&(*owner, *ou)];
+            forecast += self.forecasts[&(owner.as_str(), ou.as_str())];
         }
         let budget = self.budget(&target, &forecast);
         Line {
@@ -187,7 +129,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn owners(&self) -> Vec<Line> {
-        let mut ids: Vec<&str> = self.sums.parts.keys().map(|(owner, _)| *owner).collect();
+        let mut ids: Vec<&str> = self.sums.parts.keys().map(|(owner, _)| owner.as_str()).collect();
         ids.extend(self.inputs.budgets.iter().filter_map(|budget| match &budget.target {
             Target::Unit(id) if budget.effective.covers(self.inputs.date.period()) => Some(id.as_str()),
             _ => None,
@@ -214,7 +156,7 @@ impl<'a> Builder<'a, '_> {
             })
             .collect();
         let is_covered = |ou: &str| budgeted.iter().any(|path| Target::Ou((*path).to_owned()).covers("", ou));
-        let mut paths: Vec<&str> = self.sums.parts.keys().map(|(_, ou)| *ou).filter(|ou| !is_covered(ou)).collect();
+        let mut paths: Vec<&str> = self.sums.parts.keys().map(|(_, ou)| ou.as_str()).filter(|ou| !is_covered(ou)).collect();
         paths.extend(&budgeted);
         paths.sort_unstable();
         paths.dedup();
@@ -235,10 +177,10 @@ impl<'a> Builder<'a, '_> {
             forecast: Forecast::default(),
             budget: None,
         };
-        for (key, series) in self.sums.parts.iter().filter(|((_, ou), _)| *ou == path) {
+        for ((owner, ou), series) in self.sums.parts.iter().filter(|((_, ou), _)| ou == path) {
             line.day += on(series, self.inputs.date);
             line.week_before += week_before(series, self.inputs.date);
-            line.forecast += self.forecasts[key];
+            line.forecast += self.forecasts[&(owner.as_str(), ou.as_str())];
         }
         line
     }
@@ -250,9 +192,9 @@ impl<'a> Builder<'a, '_> {
         let mut each = Vec::with_capacity(self.sums.services.len());
         for ((owner, service), series) in &self.sums.services {
             let line = ServiceLine {
-                owner: (*owner).to_owned(),
+                owner: owner.clone(),
                 owner_name: self.name(owner),
-                service: (*service).to_owned(),
+                service: service.clone(),
                 day: on(series, self.inputs.date),
                 week_before: week_before(series, self.inputs.date),
                 month_to_date: series.range(first..).map(|(_, money)| *money).sum(),
@@ -260,7 +202,7 @@ impl<'a> Builder<'a, '_> {
             let sum = all.entry(service).or_insert_with(|| ServiceLine {
                 owner: String::new(),
                 owner_name: String::new(),
-                service: (*service).to_owned(),
+                service: service.clone(),
                 day: Money::ZERO,
                 week_before: Money::ZERO,
                 month_to_date: Money::ZERO,
@@ -283,48 +225,46 @@ impl<'a> Builder<'a, '_> {
 
     fn anomalies(&self) -> (Vec<Anomaly>, usize, usize) {
         let (mut found, mut groups, mut sparse) = (Vec::new(), 0, 0);
-        for ((owner, service), series) in &self.sums.services {
-            if on(series, self.inputs.date).is_zero() {
-                continue;
-            }
-            let Some(thresholds) = self.inputs.anomalies.of(owner, service) else { continue };
+        for group in self.sums.groups(self.inputs.date) {
+            let thresholds = match group.resource {
+                "" => self.inputs.anomalies.of(group.owner, group.service),
+                resource => self.inputs.anomalies.of_resource(resource),
+            };
+            let Some(thresholds) = thresholds.filter(|_| !on(&group.series, self.inputs.date).is_zero()) else { continue };
             groups += 1;
-            match judge(series, self.inputs.date, &thresholds) {
+            match judge(&group.series, self.inputs.date, &thresholds) {
                 Verdict::Sparse => sparse += 1,
                 Verdict::Usual => {}
-                Verdict::Unusual(unusual) => {
-                    let account_id = self.account_of(owner, service);
-                    found.push(Anomaly {
-                        id: String::new(),
-                        owner: (*owner).to_owned(),
-                        owner_name: self.name(owner),
-                        business_unit: self.business_unit(owner),
-                        service: (*service).to_owned(),
-                        account_name: self.sums.account_names.get(account_id).copied().unwrap_or_default().to_owned(),
-                        account_id: account_id.to_owned(),
-                        found: unusual,
-                        state: AnomalyState::Open,
-                    });
-                }
+                Verdict::Unusual(unusual) => found.push(self.anomaly(&group, unusual)),
             }
         }
-        found.sort_by_key(|one: &Anomaly| (std::cmp::Reverse(one.found.extra), one.owner.clone(), one.service.clone()));
+        found.sort_by_key(|one: &Anomaly| {
+            (std::cmp::Reverse(one.found.extra), one.owner.clone(), one.service.clone(), one.resource_id.clone())
+        });
         (found, groups, sparse)
     }
 
-    /// The account whose cost rose most within a week.
-    fn account_of(&self, owner: &str, service: &str) -> &'a str {
-        let accounts = self.sums.accounts.iter().filter(|((one, other, _), _)| *one == owner && *other == service);
-        accounts
-            .max_by_key(|((_, _, account), change)| (**change, std::cmp::Reverse(*account)))
-            .map_or("", |((_, _, account), _)| *account)
+    fn anomaly(&self, group: &Group<'_>, found: Unusual) -> Anomaly {
+        let account_id = self.sums.account_of(group);
+        Anomaly {
+            id: String::new(),
+            owner: group.owner.to_owned(),
+            owner_name: self.name(group.owner),
+            business_unit: self.business_unit(group.owner),
+            service: group.service.to_owned(),
+            resource_id: group.resource.to_owned(),
+            account_name: self.sums.account_names.get(account_id).cloned().unwrap_or_default(),
+            account_id: account_id.to_owned(),
+            found,
+            state: AnomalyState::Open,
+        }
     }
 
     fn unknown_accounts(&self) -> Vec<UnknownAccount> {
         let first = Day::first_of(self.inputs.date.period());
         let accounts = self.sums.unknown.iter().map(|(id, series)| UnknownAccount {
-            id: (*id).to_owned(),
-            name: self.sums.account_names.get(id).copied().unwrap_or_default().to_owned(),
+            id: id.clone(),
+            name: self.sums.account_names.get(id).cloned().unwrap_or_default(),
             day: on(series, self.inputs.date),
             month_to_date: series.range(first..).map(|(_, money)| *money).sum(),
         });

@@ -5,15 +5,17 @@
 //! in as a value and goes out as one.
 
 mod lines;
+mod sums;
+
+pub use sums::Sums;
 
 use crate::anomaly::{Settings, Unusual};
 use crate::bill::Kind;
 use crate::budget::{Alert, Budget, Light};
-use crate::day::{Day, Owned, Restated, UNTAGGED_OWNER};
+use crate::day::{Day, Owned, Restated};
 use crate::forecast::Forecast;
 use crate::model::Unit;
 use crate::money::Money;
-use crate::org::UNKNOWN;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -83,6 +85,9 @@ pub struct Anomaly {
     pub owner_name: String,
     pub business_unit: String,
     pub service: String,
+    /// The resource, where an override names it; owner and service are then those of most of its cost.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resource_id: String,
     /// The account that cost most more than a week before.
     pub account_id: String,
     pub account_name: String,
@@ -185,31 +190,16 @@ pub struct ProviderSpend {
     pub unknown: Money,
 }
 
-/// What is kept of a day for `apportion health`; `found` is the evaluation of the same rows.
-pub fn health(rows: &[Owned], found: &Evaluation) -> DayHealth {
-    let mut providers: BTreeMap<String, ProviderSpend> = BTreeMap::new();
-    let (first, last) = (Day::first_of(found.date.period()).to_string(), found.date.to_string());
-    let counts = |row: &&Owned| row.day >= first && row.day <= last && row.currency == found.currency && is_spend(row.kind);
-    for row in rows.iter().filter(counts) {
-        let provider = providers.entry(row.provider.clone()).or_default();
-        provider.spend += row.effective;
-        match row.owner.as_str() {
-            UNTAGGED_OWNER => provider.untagged += row.effective,
-            UNKNOWN => provider.unknown += row.effective,
-            _ => {}
-        }
-    }
-    DayHealth { date: found.date, currency: found.currency.clone(), providers, groups: found.groups, sparse: found.sparse }
-}
-
 /// Whether a row counts as spend of a day.
 pub fn is_spend(kind: Kind) -> bool {
     !matches!(kind, Kind::Tax | Kind::Credit | Kind::Refund)
 }
 
-/// Evaluates the day from the rows of its month and of those before; the order of rows does not matter.
+/// Evaluates the day from the rows of its month and of those before; the order of rows does not matter. [`Sums`] takes them in parts.
 pub fn evaluate(rows: &[Owned], inputs: &Inputs<'_>) -> Evaluation {
-    lines::Sums::new(rows, inputs).evaluation(inputs)
+    let mut sums = Sums::new(inputs);
+    sums.add(rows);
+    sums.evaluation(inputs)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::anomaly::Override;
 use crate::budget::{ALERT_PERCENT, SUPPRESS_DAYS, Target};
 use crate::model::Effective;
 use proptest::prelude::*;
@@ -27,6 +28,7 @@ fn row(date: Day, owner: &str, ou: &str, service: &str, cost: i64) -> Owned {
         kind: Kind::Usage,
         charge_type: "Usage".to_owned(),
         currency: "USD".to_owned(),
+        resource_id: String::new(),
         cash: dollars(cost),
         effective: dollars(cost),
         rows: 1,
@@ -47,6 +49,47 @@ fn rows() -> Vec<Owned> {
     rows.push(Owned { ou: "__unknown__".to_owned(), account_id: "9".to_owned(), ..row(to, "__unknown__", "", "EC2", 7) });
     rows.push(row(day("2026-09-11"), "A", "W/P", "EC2", 5_555));
     rows
+}
+
+/// A's S3 in two resources: `noisy` costs 60 a day and 960 on the last, `calm` 40 and 340 on the last.
+#[test]
+fn a_resource_that_an_override_names_is_judged_by_itself_and_not_with_its_service() {
+    let (from, to) = (day("2026-07-01"), day("2026-09-10"));
+    let mut rows = Vec::new();
+    for date in (from.number()..=to.number()).map(|number| Day::from_number(number).unwrap()) {
+        let of = |id: &str, cost: i64| Owned { resource_id: id.to_owned(), ..row(date, "A", "W", "S3", cost) };
+        rows.push(of("noisy", if date == to { 960 } else { 60 }));
+        rows.push(of("calm", if date == to { 340 } else { 40 }));
+    }
+    let found = |overrides: &[(&str, Option<i64>)]| {
+        let overrides = overrides.iter().map(|(id, minimum)| Override {
+            resource: Some((*id).to_owned()),
+            minimum: minimum.map(dollars),
+            ignore: minimum.is_none(),
+            ..Override::default()
+        });
+        let settings = Settings { overrides: overrides.collect(), ..Settings::default() };
+        let inputs =
+            Inputs { date: to, currency: "USD", units: &[], budgets: &[], anomalies: &settings, alerts: &[], restated: &[] };
+        // In two parts, as a run takes them.
+        let mut sums = Sums::new(&inputs);
+        let (first, second) = rows.split_at(51);
+        sums.add(second);
+        sums.add(first);
+        let found = sums.evaluation(&inputs);
+        assert_eq!(found, evaluate(&rows, &inputs));
+        // Whatever is judged apart, what it cost counts in the service.
+        assert_eq!(found.top_services[0].day, dollars(1_300));
+        let anomalies = found.anomalies.iter().map(|one| (one.resource_id.clone(), one.found.extra)).collect::<Vec<_>>();
+        (anomalies, found.groups)
+    };
+    let of = |id: &str, extra: i64| (id.to_owned(), dollars(extra));
+    assert_eq!(found(&[]), (vec![of("", 1_200)], 1));
+    assert_eq!(found(&[("noisy", Some(100))]), (vec![of("noisy", 900), of("", 300)], 2));
+    assert_eq!(found(&[("noisy", Some(1_000))]), (vec![of("", 300)], 2));
+    assert_eq!(found(&[("noisy", None)]), (vec![of("", 300)], 1));
+    assert_eq!(found(&[("noisy", None), ("calm", Some(301))]), (vec![], 1));
+    assert_eq!(found(&[("elsewhere", Some(1))]), (vec![of("", 1_200)], 1));
 }
 
 fn budget(target: Target, amount: i64) -> Budget {

@@ -14,6 +14,7 @@ use crate::period::Period;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// One row of `sql/hygiene/resources.sql`: a resource's taggable lines of the window, alike in all that follows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,8 +96,11 @@ pub struct Learner<'a> {
     name: Option<usize>,
     parent: Option<usize>,
     units: BTreeMap<String, u32>,
-    /// Owned resources: (unit, parent) by account and resource.
-    owned: BTreeMap<(String, String), (u32, String)>,
+    /// Owned resources by digest: the first of their units, and the digest of the parent, 0 if none is named. A large bill names millions:
+    /// digests, unlike names, are eight bytes.
+    owned: BTreeMap<u64, (u32, u64)>,
+    /// What was counted, by digest of resource, unit and fact, so that no fact counts twice, in whatever order its rows come.
+    counted: BTreeSet<u64>,
     accounts: BTreeMap<String, Counts>,
     names: BTreeMap<String, Counts>,
     tags: BTreeMap<(usize, String), Counts>,
@@ -122,6 +126,7 @@ impl<'a> Learner<'a> {
             family,
             units: configuration.units.iter().zip(0..).map(|(unit, number)| (unit.id.clone(), number)).collect(),
             owned: BTreeMap::new(),
+            counted: BTreeSet::new(),
             accounts: BTreeMap::new(),
             names: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -167,16 +172,23 @@ impl<'a> Learner<'a> {
             return;
         }
         let Some(unit) = self.units.get(unit).copied() else { return };
-        let parent = at(self.parent);
-        if self.owned.insert(key, (unit, parent)).is_some() {
-            return;
+        let resource = digest(&key);
+        let parent = Some(at(self.parent)).filter(|parent| !parent.is_empty());
+        let parent = parent.map_or(0, |parent| digest(&(row.account_id.clone(), parent)));
+        let known = self.owned.entry(resource).or_insert((unit, parent));
+        *known = (known.0.min(unit), known.1.max(parent));
+        if self.counted.insert(digest(&(resource, unit))) {
+            *self.accounts.entry(row.account_id.clone()).or_default().entry(unit).or_default() += 1;
         }
-        *self.accounts.entry(row.account_id.clone()).or_default().entry(unit).or_default() += 1;
         for pattern in patterns(&row.resource_id, &at(self.name)) {
-            *self.names.entry(pattern).or_default().entry(unit).or_default() += 1;
+            if self.counted.insert(digest(&(resource, unit, &pattern))) {
+                *self.names.entry(pattern).or_default().entry(unit).or_default() += 1;
+            }
         }
         for tag in self.other_tags(row) {
-            *self.tags.entry(tag).or_default().entry(unit).or_default() += 1;
+            if self.counted.insert(digest(&(resource, unit, &tag))) {
+                *self.tags.entry(tag).or_default().entry(unit).or_default() += 1;
+            }
         }
     }
 
@@ -192,8 +204,8 @@ impl<'a> Learner<'a> {
     /// How often a resource whose parent is known has its parent's owner: (agreeing, all).
     fn kinship(&self) -> (u64, u64) {
         let mut counts = (0, 0);
-        for ((account, _), (unit, parent)) in self.owned.iter().filter(|(_, (_, parent))| !parent.is_empty()) {
-            if let Some((owner, _)) = self.owned.get(&(account.clone(), parent.clone())) {
+        for (unit, parent) in self.owned.values().filter(|(_, parent)| *parent != 0) {
+            if let Some((owner, _)) = self.owned.get(parent) {
                 counts.0 += u64::from(owner == unit);
                 counts.1 += 1;
             }
@@ -203,7 +215,7 @@ impl<'a> Learner<'a> {
 
     /// Resources without an owner, all of them: count and amount, whether or not a suggestion can be made.
     pub fn unowned(&self) -> (usize, Money) {
-        let targets = self.targets.iter().filter(|(key, _)| !self.owned.contains_key(*key));
+        let targets = self.targets.iter().filter(|(key, _)| !self.owned.contains_key(&digest(key)));
         targets.fold((0, Money::ZERO), |(count, sum), (_, target)| (count + 1, sum + target.amount))
     }
 
@@ -214,7 +226,7 @@ impl<'a> Learner<'a> {
         let mut made: Vec<Suggestion> = self
             .targets
             .iter()
-            .filter(|(key, _)| !self.owned.contains_key(*key))
+            .filter(|(key, _)| !self.owned.contains_key(&digest(key)))
             .filter_map(|((account, resource), target)| self.suggest(account, resource, target, kinship, &ids))
             .collect();
         made.sort_by(|a, b| {
@@ -245,7 +257,7 @@ impl<'a> Learner<'a> {
             let dimension = &self.configuration.taxonomy.dimensions[*place].name;
             sources.push((format!("tag {dimension}"), value.clone(), counts.clone()));
         }
-        if let Some((unit, _)) = self.owned.get(&(account.to_owned(), target.parent.clone())).filter(|_| kinship.1 > 0) {
+        if let Some((unit, _)) = self.owned.get(&digest(&(account.to_owned(), target.parent.clone()))).filter(|_| kinship.1 > 0) {
             // As sure as parents have proved in this bill; what they miss belongs to nobody in particular.
             let counts = Counts::from([(*unit, kinship.0), (u32::MAX, kinship.1 - kinship.0)]);
             sources.push(("parent".to_owned(), target.parent.clone(), counts));
@@ -272,6 +284,13 @@ impl<'a> Learner<'a> {
             evidence: evidence.into_iter().filter(|(share, _)| *share >= TELLING).map(|(_, one)| one).collect(),
         })
     }
+}
+
+/// Eight bytes for a name: of ten million names, one chance in three hundred thousand that two are taken for one, and one count is off.
+fn digest(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Evidence that speaks less for the unit, per mille, is not worth reading.

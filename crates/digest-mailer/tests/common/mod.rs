@@ -74,7 +74,16 @@ impl Company {
 
     pub async fn stage_rollup(&self, rows: &[DayRow]) {
         let dimensions = ["cost_center", "application"].map(str::to_owned);
-        self.put(&format!("{STAGING}rollup.csv"), &day_rows_csv(&dimensions, rows).unwrap()).await;
+        let mut days: BTreeMap<(&str, &str), Vec<DayRow>> = BTreeMap::new();
+        for row in rows {
+            days.entry((&row.day, &row.billing_period)).or_default().push(row.clone());
+        }
+        let mut staged = Vec::new();
+        for ((day, period), rows) in days {
+            let key = format!("{STAGING}rollup/{day}/{period}.csv");
+            self.put(&key, &day_rows_csv(&dimensions, &rows).unwrap()).await;
+            staged.push(key);
+        }
         let facts = DayFacts {
             lines: BTreeMap::new(),
             periods: BTreeMap::new(),
@@ -84,6 +93,7 @@ impl Company {
             currencies: BTreeMap::new(),
             undated_lines: 0,
             later_lines: 0,
+            staged,
             restated: Vec::new(),
             warnings: Vec::new(),
         };
@@ -197,6 +207,7 @@ pub fn row(day: Day, account: usize, unit: &str, service: &str, kind: Kind, cost
         kind,
         charge_type: "Usage".to_owned(),
         currency: "USD".to_owned(),
+        resource_id: String::new(),
         tags: vec![unit.to_owned(), String::new()],
         account_name: format!("account {account}"),
         cash: Measure { unblended: cost, net: cost },
