@@ -90,7 +90,8 @@ async fn facts(
         Some(key) => Some(sha256_hex(&context.work.get(key).await?)),
         None => None,
     };
-    let sql: String = context.catalogue.of_close().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
+    let sql: String =
+        context.catalogue.of_close().map(|(name, text)| format!("{} {name}\n", sha256_hex(text.as_bytes()))).collect();
     let mut facts = CloseFacts {
         close: String::new(),
         period: run.period,

@@ -36,8 +36,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
             continue;
         }
         let rendered = context.catalogue.render(query.query, query.taxonomy, format, &BTreeMap::new());
-        let sql = rendered
-            .map_err(|error| Error::BadConfiguration(error.to_string()))?;
+        let sql = rendered.map_err(|error| Error::BadConfiguration(error.to_string()))?;
         let token = sha256_hex(format!("{}\n{}\n{}\n", query.inputs_digest, query.attempt, sql).as_bytes());
         let statement = Statement {
             name: format!("{}-{}", query.query.name(), format.as_str()),

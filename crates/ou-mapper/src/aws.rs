@@ -7,7 +7,10 @@ use apportion_runtime::aws::Settings;
 impl Context {
     /// From APPORTION_WORK; the organization is AWS's own.
     pub async fn from_environment(settings: &Settings) -> Result<Context, NamedError> {
-        let source = OrgSource::Organizations(Organizations::new(aws_sdk_organizations::config::Builder::from(settings.aws()), Limits::default()));
+        let source = OrgSource::Organizations(Organizations::new(
+            aws_sdk_organizations::config::Builder::from(settings.aws()),
+            Limits::default(),
+        ));
         Ok(Context { work: settings.store("APPORTION_WORK").await?, source })
     }
 }

@@ -43,8 +43,7 @@ fn put(emulator: &StandIn, path: &str, body: &[u8]) {
 
 fn deploy(emulator: &StandIn, name: &str, settings: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/package.py");
-    let packed =
-        Command::new("python3").args([script, name, env!("CARGO_BIN_EXE_ou-mapper")]).args(settings).output().unwrap();
+    let packed = Command::new("python3").args([script, name, env!("CARGO_BIN_EXE_ou-mapper")]).args(settings).output().unwrap();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
     let (status, answer) = rest(emulator, "lambda", "POST", "/2015-03-31/functions", &packed.stdout);
     assert_eq!(status, 201, "{answer}");

@@ -96,8 +96,7 @@ fn texts(columns: Result<Vec<String>, String>) -> Result<Vec<(String, Held)>, St
 }
 
 fn parquet_columns(file: File) -> Result<Vec<(String, Held)>, String> {
-    let reader = SerializedFileReader::new(file)
-        .map_err(|error| format!("{CUT} ({error})"))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| format!("{CUT} ({error})"))?;
     Ok(schema_columns(reader.metadata().file_metadata().schema()))
 }
 

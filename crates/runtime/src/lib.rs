@@ -102,9 +102,9 @@ pub fn log_to_stdout(level: &str) -> Result<(), NamedError> {
 }
 
 fn parse_level(level: &str) -> Result<tracing::Level, NamedError> {
-    level.parse().map_err(|_| {
-        NamedError::new(BAD_SETTING, format!("`{level}` is no log level: write error, warn, info, debug or trace"))
-    })
+    level
+        .parse()
+        .map_err(|_| NamedError::new(BAD_SETTING, format!("`{level}` is no log level: write error, warn, info, debug or trace")))
 }
 
 #[cfg(test)]

@@ -54,8 +54,12 @@ impl Bill {
             let rendered = context.catalogue.render(query, taxonomy, table.format, &parameters);
             let sql = rendered.map_err(|error| Error::BadConfiguration(error.to_string()))?;
             let token = sha256_hex(format!("{}\n{}\n{sql}\n", self.digest, run.attempt).as_bytes());
-            let statement =
-                Statement { name: format!("{}-{}", query.name(), table.format), sql, tables: vec![table.clone()], lookups: Vec::new() };
+            let statement = Statement {
+                name: format!("{}-{}", query.name(), table.format),
+                sql,
+                tables: vec![table.clone()],
+                lookups: Vec::new(),
+            };
             let engine = context.engine.as_ref();
             streams.push(apportion_engine::run(engine, &statement, &token, POLL_INTERVAL, tokio::time::sleep).await?);
         }

@@ -448,7 +448,9 @@ fn every_payload_of_the_machines_names_its_execution() {
             _ => {}
         }
     }
-    for text in [include_str!("../../../../statemachine/month_end.asl.json"), include_str!("../../../../statemachine/daily.asl.json")] {
+    for text in
+        [include_str!("../../../../statemachine/month_end.asl.json"), include_str!("../../../../statemachine/daily.asl.json")]
+    {
         let machine: Value = serde_json::from_str(text).unwrap();
         let mut found = Vec::new();
         payloads(&machine, &mut found);

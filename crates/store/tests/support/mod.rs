@@ -72,7 +72,7 @@ pub fn client(port: u16, attempts: u32) -> Client {
         .with_max_attempts(attempts)
         .with_initial_backoff(Duration::from_millis(5))
         .with_max_backoff(Duration::from_millis(20));
-    let times = TimeoutConfig::builder().read_timeout(Duration::from_secs(20)).build();
+    let times = TimeoutConfig::builder().read_timeout(Duration::from_secs(120)).build();
     let configuration = Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
