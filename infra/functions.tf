@@ -119,6 +119,8 @@ locals {
         APPORTION_TABLE     = module.table.name
         APPORTION_MONTH_END = local.month_end_arn
         APPORTION_DAILY     = local.daily_arn
+        APPORTION_APPROVAL  = var.approval_required ? "required" : "none"
+        APPORTION_PAYER     = coalesce(var.payer_account_id, local.account)
       }
       reads = concat([for name in ["staging", "inputs", "daily"] : "${local.work}/${name}/*"],
       ["${local.ledger}/closes/*", "${local.bill}/*", "${local.release}/release/*"])
@@ -145,6 +147,11 @@ locals {
           sid       = "KnowRuns"
           actions   = ["states:DescribeExecution"]
           resources = local.execution_arns
+        },
+        {
+          sid       = "HandOverApproval"
+          actions   = ["states:SendTaskSuccess", "states:SendTaskFailure"]
+          resources = [local.month_end_arn]
         },
       ]
     }

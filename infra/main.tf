@@ -5,6 +5,9 @@ data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
 
 locals {
+  # Not by jsonencode, which writes < and > as escapes, so that the scheduler would not find its word.
+  scheduled = { for action in ["offer", "offer_day"] : action => "{\"action\":\"${action}\",\"scheduled\":\"<aws.scheduler.scheduled-time>\"}" }
+
   account   = data.aws_caller_identity.this.account_id
   partition = data.aws_partition.this.partition
   suffix    = local.account
@@ -259,12 +262,12 @@ module "triggers" {
   schedules = {
     daily = {
       expression  = var.daily_schedule
-      input       = jsonencode({ action = "offer_day", scheduled = "<aws.scheduler.scheduled-time>" })
+      input       = local.scheduled["offer_day"]
       description = "Starts the daily run"
     }
     offer = {
       expression  = var.offer_schedule
-      input       = jsonencode({ action = "offer" })
+      input       = local.scheduled["offer"]
       description = "Offers month end again: starts nothing that has run or is running"
     }
   }

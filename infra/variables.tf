@@ -200,6 +200,23 @@ variable "query_bytes_limit" {
   }
 }
 
+variable "approval_required" {
+  description = "True: month end waits, two days at most, for a second person's approval before it publishes."
+  type        = bool
+  default     = false
+}
+
+variable "payer_account_id" {
+  description = "The account whose invoices are asked for; empty: the one deployed to; none: closes go by the bill's own sums."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([0-9]{12}|none|)$", var.payer_account_id))
+    error_message = "Write twelve digits, `none`, or nothing."
+  }
+}
+
 variable "daily_schedule" {
   description = "When the daily run starts, UTC, as EventBridge Scheduler writes it."
   type        = string

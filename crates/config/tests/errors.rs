@@ -195,7 +195,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "rules.toml",
         "[close]",
         "[clsoe]",
-        "rules.toml:2: unknown key `clsoe` — correct or remove it; the keys known here are `version`, `close`, `drivers`, `rule`, `special`, `pool`",
+        "rules.toml:2: unknown key `clsoe` — correct or remove it; the keys known here are `version`, `close`, `organization`, `drivers`, `rule`, `special`, `pool`",
     ),
     (
         "rules.toml",

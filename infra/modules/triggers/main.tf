@@ -53,8 +53,8 @@ resource "aws_cloudwatch_event_target" "manifest" {
   arn       = var.gate.alias_arn
 
   input_transformer {
-    input_paths    = { key = "$.detail.object.key" }
-    input_template = "{\"action\": \"offer\", \"key\": <key>}"
+    input_paths    = { key = "$.detail.object.key", time = "$.time" }
+    input_template = "{\"action\": \"offer\", \"key\": <key>, \"scheduled\": <time>}"
   }
 
   dead_letter_config {

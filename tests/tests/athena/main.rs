@@ -58,11 +58,15 @@ fn endless() -> String {
 
 async fn fetch(engine: &AthenaEngine, statement: &Statement, token: &str) -> Result<Vec<Row>, EngineError> {
     let id = engine.start(statement, token).await?;
-    match engine.poll(&id).await? {
-        Poll::Failed { class, message } => Err(EngineError::Failed { class, message }),
-        Poll::Running { .. } => panic!("{id} still runs"),
-        Poll::Succeeded { .. } => Ok(engine.rows(&id).await?.collect().await?.1),
+    // Two minutes: the machine may be busy with other tests.
+    for _ in 0..600 {
+        match engine.poll(&id).await? {
+            Poll::Failed { class, message } => return Err(EngineError::Failed { class, message }),
+            Poll::Running { .. } => tokio::time::sleep(Duration::from_millis(200)).await,
+            Poll::Succeeded { .. } => return Ok(engine.rows(&id).await?.collect().await?.1),
+        }
     }
+    panic!("{id} still runs")
 }
 
 #[tokio::test(flavor = "multi_thread")]

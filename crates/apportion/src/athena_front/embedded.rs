@@ -4,9 +4,10 @@ use super::backend::Answer;
 use super::notes::notes;
 use super::output::Output;
 use crate::failure::Failure;
+use apportion_core::close::Content;
 use apportion_engine::binding::tag_keys;
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, FailureClass, QueryEngine, Row, RowStream, Statement, Table, tables};
+use apportion_engine::{Area, EngineError, FailureClass, QueryEngine, Row, RowStream, Statement, Table, tables};
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_engine_embedded::resolve::{Read, Resolved, resolve};
 use apportion_output::{columns_of, sha256_hex};
@@ -57,8 +58,10 @@ impl Embedded {
     pub fn new([work, bill]: [Option<&str>; 2], s3: aws_sdk_s3::Client) -> Result<Embedded, Failure> {
         let cache = tempfile::tempdir().map_err(|error| Failure::other(format!("a folder for copies of objects: {error}")))?;
         // Those over bills; a small table beside one comes with the query.
-        let over_bills = |table: &tables::Definition| table.partitions.iter().any(|(name, _)| *name == tables::LOCATION);
-        let tables = tables::definitions().into_iter().filter(over_bills).map(|table| table.name).collect();
+        let contents = [Content::Parquet, Content::ParquetDecimal, Content::Csv];
+        let of_area = |area| BillFormat::ALL.into_iter().map(move |format| (area, format));
+        let kinds = of_area(Area::Frozen).chain(of_area(Area::Delivered));
+        let tables = kinds.flat_map(|(area, format)| contents.map(|content| tables::bill_table(area, format, content))).collect();
         let (work, bill) = (place("--work", work)?, place("--bill", bill)?);
         Ok(Embedded { engine: EmbeddedEngine::new(), work, bill, s3, cache, tables })
     }

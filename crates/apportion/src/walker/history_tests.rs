@@ -71,7 +71,7 @@ async fn events(flaky: bool) -> usize {
     let tell = |line: &str| lines.lock().unwrap().push(line.to_owned());
     let rest = |_: Duration| -> BoxFuture<'static, ()> { Box::pin(async {}) };
     let machine = Machine::parse("month_end.asl.json", &text).unwrap();
-    let input = json!({ "run": {}, "dry_run": false });
+    let input = json!({ "run": {}, "dry_run": false, "approval_required": false, "started_by": "" });
     let walked = machine.walk_with(&month, input, &tell, &rest, usize::MAX).await;
     assert!(matches!(&walked, Walked::Succeeded { state, .. } if state == "Closed"), "{walked:?}");
     let of_a_line = |line: &String| match kinds.get(line).map(String::as_str) {

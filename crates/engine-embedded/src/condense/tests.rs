@@ -56,12 +56,13 @@ async fn what_needs_every_line_gets_every_line() {
         (true, "count(line_item_unblended_cost)".to_owned()),
         (true, format!("sum(case when {amount} > cast(1 as decimal(38, 12)) then 1 else 0 end)")),
         (true, "max(line_item_operation)".to_owned()),
+        // An amount is a decimal as soon as it is read.
+        (true, "sum(line_item_unblended_cost)".to_owned()),
         // One for each line.
         (false, "sum(cast(1 as decimal(38, 12)))".to_owned()),
         (false, format!("sum(coalesce({amount}, cast(1 as decimal(38, 12))))")),
-        // The largest amount is no sum; nor is a double exact.
+        // The largest amount is no sum.
         (false, format!("max({amount})")),
-        (false, "sum(line_item_unblended_cost)".to_owned()),
         (false, "count(distinct line_item_operation)".to_owned()),
         (false, format!("sum({amount}) filter (where line_item_operation = 'x')")),
     ] {
