@@ -28,5 +28,8 @@ impl Context {
 async fn engine(settings: &Settings) -> Result<Arc<dyn QueryEngine>, NamedError> {
     let (workgroup, database) = (settings.required("APPORTION_WORKGROUP").await?, settings.required("APPORTION_DATABASE").await?);
     let athena = aws_sdk_athena::Client::new(settings.aws());
-    Ok(Arc::new(AthenaEngine::new(athena, settings.s3(), EngineSettings::new(workgroup, database))))
+    // A day reads the bill where it was delivered.
+    let delivered_root = Some(settings.required("APPORTION_BILL").await?);
+    let settings_of_engine = EngineSettings { delivered_root, ..EngineSettings::new(workgroup, database) };
+    Ok(Arc::new(AthenaEngine::new(athena, settings.s3(), settings_of_engine)))
 }

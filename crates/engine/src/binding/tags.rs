@@ -40,13 +40,15 @@ pub fn tag_keys(bill: &Table) -> Statement {
     );
     Statement { name: format!("tag-keys-{}", bill.format), sql, tables: vec![bill.clone()], lookups: Vec::new() }
 }
+/// A key, and its values each with its lines.
+type Found = (TagKey, Vec<(i64, TagValue)>);
 
 /// Reads the result of [`tag_keys`].
 pub async fn read_tag_keys(stream: RowStream, format: BillFormat) -> Result<TagKeys, EngineError> {
     let names = ["map_column", "tag_key", "tag_value", "magnitude", "lines", "total", "place"];
     let columns = Columns::new("tag keys", &stream.header, names)?;
     let mut rows = stream.rows;
-    let mut found: BTreeMap<(TagColumn, String), (TagKey, Vec<(i64, TagValue)>)> = BTreeMap::new();
+    let mut found: BTreeMap<(TagColumn, String), Found> = BTreeMap::new();
     while let Some(row) = rows.next().await {
         let row = row?;
         let row = columns.of(&row)?;
