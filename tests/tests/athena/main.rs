@@ -118,7 +118,7 @@ async fn a_failing_network_costs_time_and_never_rows() {
     for ((name, _), fault) in requests.into_iter().flat_map(|request| kinds[..4].iter().map(move |fault| (request, *fault))) {
         let network = Network::new(move |_, request| request.starts_with(name).then_some(fault));
         let engine = engine(&network.before(&front.url), &network.before(&s3()));
-        let error = fetch(&engine, &sql, &token("always")).await.expect_err("a network that always fails");
+        let error = fetch(&engine, &sql, &token("always")).await.unwrap_err();
         assert!(matches!(error.class(), FailureClass::Internal | FailureClass::Throttled), "{fault:?} of {name}: {error}");
     }
 }

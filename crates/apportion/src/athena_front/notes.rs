@@ -70,6 +70,7 @@ fn counts(warnings: &[String]) -> Vec<Row> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use apportion_engine::binding::read_notes;

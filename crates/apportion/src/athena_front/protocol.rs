@@ -142,6 +142,7 @@ pub fn column_info(name: &str, kind: &str) -> Value {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -45,7 +45,7 @@ pub async fn write(path: PathBuf, types: Vec<String>, stream: RowStream) -> Resu
         let Some(row) = rows.next().await else { break };
         write_row(row?.iter().map(Option::as_deref), &mut line);
         spool.rows += 1;
-        if spool.rows % STRIDE == 0 {
+        if spool.rows.is_multiple_of(STRIDE) {
             spool.index.push(spool.bytes);
         }
     }
@@ -78,13 +78,15 @@ impl Spool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn pages_are_the_rows_from_any_row_on() {
         let folder = tempfile::tempdir().unwrap();
-        let row = |number: usize| vec![Some(number.to_string()), (number % 3 > 0).then(|| "\"\n".repeat(number % 3 - 1))];
+        let row =
+            |number: usize| vec![Some(number.to_string()), (!number.is_multiple_of(3)).then(|| "\"\n".repeat(number % 3 - 1))];
         let rows = futures::stream::iter((1..=2500).map(row).map(Ok)).boxed();
         let stream = RowStream { header: vec!["n".to_owned(), "t".to_owned()], rows };
         let types = vec!["bigint".to_owned(), "varchar".to_owned()];

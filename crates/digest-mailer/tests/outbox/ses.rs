@@ -57,7 +57,7 @@ fn day() -> Day {
 
 impl World {
     async fn send(&self, content: &str) -> Result<bool, Error> {
-        self.send_to(content, SENDER, &[self.recipient.clone()]).await
+        self.send_to(content, SENDER, std::slice::from_ref(&self.recipient)).await
     }
 
     async fn send_to(&self, content: &str, sender: &str, recipients: &[String]) -> Result<bool, Error> {
