@@ -151,7 +151,8 @@ locals {
         {
           sid       = "HandOverApproval"
           actions   = ["states:SendTaskSuccess", "states:SendTaskFailure"]
-          resources = [local.month_end_arn]
+          # IAM knows no resource for these: the task token is what says which execution.
+          resources = ["*"]
         },
       ]
     }
