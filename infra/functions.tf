@@ -149,8 +149,8 @@ locals {
           resources = local.execution_arns
         },
         {
-          sid       = "HandOverApproval"
-          actions   = ["states:SendTaskSuccess", "states:SendTaskFailure"]
+          sid     = "HandOverApproval"
+          actions = ["states:SendTaskSuccess", "states:SendTaskFailure"]
           # IAM knows no resource for these: the task token is what says which execution.
           resources = ["*"]
         },
