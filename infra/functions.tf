@@ -131,7 +131,7 @@ locals {
         Bill    = local.list_bill
         Release = local.list_release
       }
-      statements = [
+      statements = concat([
         local.items["GATE,RUN"],
         {
           sid       = "KnowInvoices"
@@ -148,13 +148,12 @@ locals {
           actions   = ["states:DescribeExecution"]
           resources = local.execution_arns
         },
-        {
+        ], var.approval_required ? [{
           sid     = "HandOverApproval"
           actions = ["states:SendTaskSuccess", "states:SendTaskFailure"]
           # IAM knows no resource for these: the task token is what says which execution.
           resources = ["*"]
-        },
-      ]
+      }] : [])
     }
 
     statement-renderer = {
