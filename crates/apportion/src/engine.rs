@@ -107,7 +107,7 @@ impl EngineArguments {
         // The state machine sleeps fifteen seconds between polls, which most queries do not take.
         let patience = std::time::Duration::from_secs(60);
         let settings = Settings { delivered_root, output: self.results.clone(), patience, ..Settings::new(workgroup, database) };
-        let configuration = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let configuration = apportion_runtime::aws::configuration().await;
         let (athena, s3) = (aws_sdk_athena::Client::new(&configuration), aws_sdk_s3::Client::new(&configuration));
         Ok(Arc::new(AthenaEngine::new(athena, s3, settings)))
     }

@@ -4,12 +4,10 @@ use apportion_engine_athena::{AthenaEngine, Settings};
 use aws_sdk_athena::config::retry::RetryConfig;
 use aws_sdk_athena::config::timeout::TimeoutConfig;
 use aws_sdk_athena::config::{BehaviorVersion, Credentials, Region};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -26,39 +24,9 @@ impl Drop for Running {
     }
 }
 
-/// An address that answers nothing yet.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn is_healthy(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    let mut answer = String::new();
-    write!(stream, "GET /_ministack/health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").unwrap();
-    stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
-}
-
-/// The address of an S3 on this machine, the same for all tests; it has the bucket `results`.
+/// The address of an S3 on this machine, the same for all tests.
 pub fn s3() -> String {
-    static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| {
-        let port = free_port();
-        let folder = std::env::temp_dir().join(format!("apportion-s3-{}", std::process::id()));
-        // The shell sees the end of these tests by the end of its input, and ends the emulator.
-        let script = "scripts/emulator run \"$0\" \"$1\" >/dev/null 2>&1 & read -r _; kill $!; wait; rm -rf \"$1\"";
-        let mut shell = Command::new("bash");
-        shell.args(["-c", script, &port.to_string(), folder.to_str().unwrap()]).current_dir(root()).stdin(Stdio::piped());
-        let child = shell.spawn().unwrap();
-        // Kept open as long as the process lives.
-        std::mem::forget(child);
-        let begun = Instant::now();
-        while !is_healthy(port) {
-            assert!(begun.elapsed() < Duration::from_secs(120), "the emulator does not start: run `scripts/emulator install`");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        format!("http://127.0.0.1:{port}")
-    })
-    .clone()
+    apportion_stand_ins::emulator("Athena over S3").expect("`scripts/emulator install` works").url()
 }
 
 /// Clients of Athena and S3 that give up soon.

@@ -58,7 +58,7 @@ pub struct FrontArguments {
 
 /// Serves until the process is ended.
 pub async fn run(arguments: FrontArguments) -> Result<u8, Failure> {
-    let s3 = aws_sdk_s3::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
+    let s3 = aws_sdk_s3::Client::new(&apportion_runtime::aws::configuration().await);
     let backend = backend::Backend::of(&arguments, &s3)?;
     let settings = Settings {
         workgroup: arguments.workgroup,
