@@ -26,7 +26,8 @@ impl Drop for Running {
 
 /// The address of an S3 on this machine, the same for all tests.
 pub fn s3() -> String {
-    apportion_stand_ins::emulator("Athena over S3").expect("`scripts/emulator install` works").url()
+    let Some(emulator) = apportion_stand_ins::emulator("Athena over S3") else { panic!("`scripts/emulator install` does not work") };
+    emulator.url()
 }
 
 /// Clients of Athena and S3 that give up soon.
