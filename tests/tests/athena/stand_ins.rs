@@ -26,7 +26,9 @@ impl Drop for Running {
 
 /// The address of an S3 on this machine, the same for all tests.
 pub fn s3() -> String {
-    let Some(emulator) = apportion_stand_ins::emulator("Athena over S3") else { panic!("`scripts/emulator install` does not work") };
+    let Some(emulator) = apportion_stand_ins::emulator("Athena over S3") else {
+        panic!("`scripts/emulator install` does not work")
+    };
     emulator.url()
 }
 
