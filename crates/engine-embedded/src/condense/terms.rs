@@ -1,6 +1,6 @@
 //! Amounts of a batch as the decimals that are summed.
 
-use crate::functions::ToDecimal;
+use crate::to_decimal::ToDecimal;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, PrimitiveArray, RecordBatch};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Schema};
