@@ -27,25 +27,37 @@ pub enum DecimalError {
 #[inline]
 pub fn from_double(value: f64, scale: u32) -> Result<i128, DecimalError> {
     if scale == 12 {
-        let scaled = value * 1e12;
-        let magnitude = scaled.abs();
-        if magnitude < 1e15 {
-            let whole = (scaled + ROUNDER) - ROUNDER;
-            if (scaled - whole).abs() + magnitude * (1.0 / 2_251_799_813_685_248.0) < 0.5 {
-                return Ok(i128::from(whole as i64));
-            }
+        let (units, is_sure) = quick(value);
+        if is_sure {
+            return Ok(i128::from(units));
         }
-    } else if scale > 12 && value.abs() < 1000.0 {
-        // Below 1000 no two multiples of 1e-12 share a double, so one that gives `value` back is its shortest text.
+    } else if scale > 12 && is_whole_at_12(value) {
         let whole = (value * 1e12 + ROUNDER) - ROUNDER;
-        if whole / 1e12 == value {
-            return i128::from(whole as i64)
-                .checked_mul(10i128.pow(scale - 12))
-                .filter(|units| units.abs() <= MAX_DECIMAL)
-                .ok_or(DecimalError::TooLarge);
-        }
+        return i128::from(whole as i64)
+            .checked_mul(10i128.pow(scale - 12))
+            .filter(|units| units.abs() <= MAX_DECIMAL)
+            .ok_or(DecimalError::TooLarge);
     }
     from_double_text(value, scale)
+}
+
+/// Units of 1e-12 of a double, and whether the fast path of [`from_double`] takes it: else they mean nothing.
+#[inline]
+pub fn quick(value: f64) -> (i64, bool) {
+    let scaled = value * 1e12;
+    let shifted = scaled + ROUNDER;
+    let whole = shifted - ROUNDER;
+    let magnitude = scaled.abs();
+    let is_sure = magnitude < 1e15 && (scaled - whole).abs() + magnitude * (1.0 / 2_251_799_813_685_248.0) < 0.5;
+    // ROUNDER has brought the whole number into the lowest bits: a conversion that vectors of every processor have.
+    (shifted.to_bits().wrapping_sub(ROUNDER.to_bits()) as i64, is_sure)
+}
+
+/// True of a multiple of 1e-12 below 1000; false says nothing.
+#[inline]
+pub fn is_whole_at_12(value: f64) -> bool {
+    // Below 1000 no two multiples of 1e-12 share a double, so one that gives `value` back is its shortest text.
+    value.abs() < 1000.0 && ((value * 1e12 + ROUNDER) - ROUNDER) / 1e12 == value
 }
 
 /// The same without the fast path.

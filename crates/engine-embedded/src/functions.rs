@@ -2,15 +2,13 @@
 //!
 //! The SQL text stays Trino's; `TrinoCasts` replaces expressions before the types are coerced.
 
-use crate::decimal::{self, DecimalError};
 use crate::read::format_millis;
 use crate::tag_chain;
+use crate::to_decimal::{LosesDigits, ToDecimal};
 use apportion_core::tags::trim;
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, MapArray, StringViewArray, StringViewBuilder,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, MapArray, StringViewArray, StringViewBuilder};
 use datafusion::arrow::compute::{cast, is_not_null, kernels::zip::zip};
-use datafusion::arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
+use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_err, plan_err};
@@ -43,6 +41,9 @@ impl FunctionRewrite for TrinoCasts {
         if let Some(chain) = tag_chain::recognise(&expr) {
             return Ok(Transformed::yes(chain));
         }
+        if let Some(function) = LosesDigits::of(&expr, schema)? {
+            return Ok(Transformed::yes(function));
+        }
         let Expr::Cast(cast) = &expr else { return Ok(Transformed::no(expr)) };
         let from = cast.expr.get_type(schema)?;
         let function = match (&from, cast.field.data_type()) {
@@ -57,92 +58,15 @@ impl FunctionRewrite for TrinoCasts {
 }
 
 /// An argument as an array, and whether it was one value for all rows.
-fn array_of(value: &ColumnarValue) -> Result<(ArrayRef, bool)> {
+pub(crate) fn array_of(value: &ColumnarValue) -> Result<(ArrayRef, bool)> {
     match value {
         ColumnarValue::Array(array) => Ok((Arc::clone(array), false)),
         ColumnarValue::Scalar(scalar) => Ok((scalar.to_array()?, true)),
     }
 }
 
-fn result_of(array: ArrayRef, scalar: bool) -> Result<ColumnarValue> {
+pub(crate) fn result_of(array: ArrayRef, scalar: bool) -> Result<ColumnarValue> {
     if scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)) } else { Ok(ColumnarValue::Array(array)) }
-}
-
-/// `cast(x as decimal(p, s))` of a double or a text.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct ToDecimal {
-    name: String,
-    precision: u8,
-    scale: i8,
-    signature: Signature,
-}
-
-impl ToDecimal {
-    fn new(precision: u8, scale: i8) -> Self {
-        let name = format!("to_decimal_{precision}_{scale}");
-        ToDecimal { name, precision, scale, signature: Signature::any(1, Volatility::Immutable) }
-    }
-
-    fn convert(&self, array: &ArrayRef) -> Result<Decimal128Array> {
-        let scale = u32::try_from(self.scale).unwrap_or(0);
-        let most = 10i128.checked_pow(u32::from(self.precision)).unwrap_or(i128::MAX);
-        let checked = |units: i128, shown: &dyn std::fmt::Display| {
-            if units.abs() < most { Ok(units) } else { self.refused(shown, DecimalError::TooLarge) }
-        };
-        if array.null_count() == array.len() {
-            return Ok(Decimal128Array::new_null(array.len()).with_precision_and_scale(self.precision, self.scale)?);
-        }
-        let mut units = Vec::with_capacity(array.len());
-        if array.data_type().is_floating() {
-            let doubles = cast(array, &DataType::Float64)?;
-            let doubles = doubles.as_primitive::<Float64Type>();
-            for (index, value) in doubles.values().iter().enumerate() {
-                units.push(match decimal::from_double(*value, scale) {
-                    Ok(unit) if unit.abs() < most => unit,
-                    // What lies under a NULL means nothing.
-                    _ if doubles.is_null(index) => 0,
-                    Ok(_) => return self.refused(value, DecimalError::TooLarge),
-                    Err(error) => return self.refused(value, error),
-                });
-            }
-        } else {
-            let texts = cast(array, &DataType::Utf8View)?;
-            for text in texts.as_string_view().iter() {
-                units.push(match text.map(|text| (text, decimal::from_text(text.as_bytes(), scale))) {
-                    None => 0,
-                    Some((text, Ok(parsed))) => checked(parsed.units, &text)?,
-                    Some((text, Err(error))) => return self.refused(&text, error),
-                });
-            }
-        }
-        let array = Decimal128Array::new(units.into(), array.logical_nulls());
-        Ok(array.with_precision_and_scale(self.precision, self.scale)?)
-    }
-
-    fn refused<T>(&self, shown: &dyn std::fmt::Display, error: DecimalError) -> Result<T> {
-        let why = match error {
-            DecimalError::NotANumber => "is not a decimal number",
-            DecimalError::TooLarge => "is too large",
-        };
-        exec_err!("cannot cast `{shown}` to decimal({}, {}): it {why}", self.precision, self.scale)
-    }
-}
-
-impl ScalarUDFImpl for ToDecimal {
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Decimal128(self.precision, self.scale))
-    }
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [value] = args.args.as_slice() else { return plan_err!("a cast has one argument") };
-        let (array, scalar) = array_of(value)?;
-        result_of(Arc::new(self.convert(&array)?), scalar)
-    }
 }
 
 /// `cast(timestamp as varchar)`: neighbours are mostly alike, so the last text is kept.

@@ -17,6 +17,7 @@ mod rows;
 mod scan;
 mod sum;
 mod tag_chain;
+mod to_decimal;
 mod unordered;
 
 pub use engine::EmbeddedEngine;

@@ -3,21 +3,21 @@
 use crate::query::{EngineError, Row};
 use apportion_core::bill::Measure;
 use apportion_core::money::Money;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 /// Where each column of a statement's result stands.
 pub(crate) struct Columns {
     statement: &'static str,
-    columns: BTreeMap<String, usize>,
+    columns: HashMap<String, usize>,
     width: usize,
 }
 
-/// One row, by column name.
+/// One row, by column name. A text that is taken is gone.
 pub(crate) struct Cells<'a> {
     columns: &'a Columns,
-    row: &'a Row,
+    row: Row,
 }
 
 impl Columns {
@@ -27,7 +27,7 @@ impl Columns {
         header: &[String],
         needed: impl IntoIterator<Item = &'a str>,
     ) -> Result<Columns, EngineError> {
-        let columns: BTreeMap<String, usize> =
+        let columns: HashMap<String, usize> =
             header.iter().enumerate().map(|(index, name)| (name.to_ascii_lowercase(), index)).collect();
         let found = Columns { statement, columns, width: header.len() };
         if found.columns.len() != header.len() {
@@ -44,7 +44,7 @@ impl Columns {
         EngineError::Result { statement: self.statement.to_owned(), what }
     }
 
-    pub fn of<'a>(&'a self, row: &'a Row) -> Result<Cells<'a>, EngineError> {
+    pub fn of(&self, row: Row) -> Result<Cells<'_>, EngineError> {
         if row.len() != self.width {
             return Err(self.wrong(format!("a row has {} cells, the header {}", row.len(), self.width)));
         }
@@ -52,14 +52,19 @@ impl Columns {
     }
 }
 
-impl<'a> Cells<'a> {
-    pub fn text(&self, name: &str) -> Result<&'a str, EngineError> {
-        let cell = self.columns.columns.get(name).and_then(|index| self.row.get(*index));
-        cell.and_then(|cell| cell.as_deref()).ok_or_else(|| self.columns.wrong(format!("column {name} is NULL")))
+impl Cells<'_> {
+    fn is_null(&self, name: &str) -> EngineError {
+        self.columns.wrong(format!("column {name} is NULL"))
     }
 
-    pub fn owned(&self, name: &str) -> Result<String, EngineError> {
-        self.text(name).map(str::to_owned)
+    pub fn text(&self, name: &str) -> Result<&str, EngineError> {
+        let cell = self.columns.columns.get(name).and_then(|index| self.row.get(*index));
+        cell.and_then(|cell| cell.as_deref()).ok_or_else(|| self.is_null(name))
+    }
+
+    pub fn take(&mut self, name: &str) -> Result<String, EngineError> {
+        let cell = self.columns.columns.get(name).and_then(|index| self.row.get_mut(*index));
+        cell.and_then(Option::take).ok_or_else(|| self.is_null(name))
     }
 
     pub fn money(&self, name: &str) -> Result<Money, EngineError> {
@@ -67,9 +72,8 @@ impl<'a> Cells<'a> {
         sum_units(text).map(Money::from_units).ok_or_else(|| self.columns.wrong(format!("column {name} holds `{text}`")))
     }
 
-    /// `<name>_unblended` and `<name>_net`.
-    pub fn measure(&self, name: &str) -> Result<Measure, EngineError> {
-        Ok(Measure { unblended: self.money(&format!("{name}_unblended"))?, net: self.money(&format!("{name}_net"))? })
+    pub fn measure(&self, unblended: &str, net: &str) -> Result<Measure, EngineError> {
+        Ok(Measure { unblended: self.money(unblended)?, net: self.money(net)? })
     }
 
     /// A count, a kind of line, or whatever else reads itself from text.
@@ -87,11 +91,15 @@ fn sum_units(text: &str) -> Option<i128> {
         None => (false, text),
     };
     let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || fraction.len() > 12 || !digits(whole) || !digits(fraction) {
+    if whole.is_empty() || fraction.len() > 12 {
         return None;
     }
-    let units: i128 = format!("{whole}{fraction:0<12}").parse().ok()?;
+    let mut units = 0i128;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        let digit = byte.is_ascii_digit().then_some(byte - b'0')?;
+        units = units.checked_mul(10)?.checked_add(i128::from(digit))?;
+    }
+    let units = units.checked_mul(10i128.pow(12 - fraction.len() as u32))?;
     Some(if negative { -units } else { units })
 }
 

@@ -35,24 +35,23 @@ pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<DayRow>,
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
+        let mut row = columns.of(row?)?;
         parsed.push(DayRow {
-            billing_period: row.owned("billing_period")?,
-            day: row.owned("day")?,
-            provider: row.owned("provider")?,
-            issuer: row.owned("issuer")?,
-            billing_account_id: row.owned("billing_account_id")?,
-            account_id: row.owned("account_id")?,
-            service: row.owned("service")?,
+            billing_period: row.take("billing_period")?,
+            day: row.take("day")?,
+            provider: row.take("provider")?,
+            issuer: row.take("issuer")?,
+            billing_account_id: row.take("billing_account_id")?,
+            account_id: row.take("account_id")?,
+            service: row.take("service")?,
             kind: row.parsed("kind")?,
-            charge_type: row.owned("charge_type")?,
-            currency: row.owned("currency")?,
-            resource_id: if has_resources { row.owned(NAMED_RESOURCE)? } else { String::new() },
-            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
-            account_name: row.owned("account_name")?,
-            cash: row.measure("cash")?,
-            effective: row.measure("effective")?,
+            charge_type: row.take("charge_type")?,
+            currency: row.take("currency")?,
+            resource_id: if has_resources { row.take(NAMED_RESOURCE)? } else { String::new() },
+            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            account_name: row.take("account_name")?,
+            cash: row.measure("cash_unblended", "cash_net")?,
+            effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
             net_rows: row.parsed("net_rows")?,
         });

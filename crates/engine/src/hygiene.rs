@@ -46,20 +46,19 @@ pub async fn coverage(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Cove
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
+        let mut row = columns.of(row?)?;
         parsed.push(CoverageRow {
-            provider: row.owned("provider")?,
-            issuer: row.owned("issuer")?,
-            account_id: row.owned("account_id")?,
-            service: row.owned("service")?,
+            provider: row.take("provider")?,
+            issuer: row.take("issuer")?,
+            account_id: row.take("account_id")?,
+            service: row.take("service")?,
             kind: row.parsed("kind")?,
-            charge_type: row.owned("charge_type")?,
-            currency: row.owned("currency")?,
+            charge_type: row.take("charge_type")?,
+            currency: row.take("currency")?,
             has_resource: row.parsed("has_resource")?,
-            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
-            account_name: row.owned("account_name")?,
-            effective: row.measure("effective")?,
+            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            account_name: row.take("account_name")?,
+            effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
             net_rows: row.parsed("net_rows")?,
         });
@@ -75,13 +74,12 @@ pub async fn combinations(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
+        let mut row = columns.of(row?)?;
         parsed.push(Combination {
-            account_id: row.owned("account_id")?,
-            currency: row.owned("currency")?,
-            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
-            effective: row.measure("effective")?,
+            account_id: row.take("account_id")?,
+            currency: row.take("currency")?,
+            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
         });
     }
@@ -95,18 +93,17 @@ pub async fn resources(stream: RowStream, taxonomy: &Taxonomy, mut take: impl Fn
     let columns = Columns::new("resources", &stream.header, RESOURCES.into_iter().chain(tags.iter().map(String::as_str)))?;
     let mut rows = stream.rows;
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
+        let mut row = columns.of(row?)?;
         take(Resource {
-            provider: row.owned("provider")?,
-            issuer: row.owned("issuer")?,
-            account_id: row.owned("account_id")?,
-            service: row.owned("service")?,
-            charge_type: row.owned("charge_type")?,
-            currency: row.owned("currency")?,
-            resource_id: row.owned("resource_id")?,
-            tags: tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
-            effective: row.measure("effective")?,
+            provider: row.take("provider")?,
+            issuer: row.take("issuer")?,
+            account_id: row.take("account_id")?,
+            service: row.take("service")?,
+            charge_type: row.take("charge_type")?,
+            currency: row.take("currency")?,
+            resource_id: row.take("resource_id")?,
+            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            effective: row.measure("effective_unblended", "effective_net")?,
         });
     }
     Ok(())

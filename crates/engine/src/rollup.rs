@@ -6,6 +6,7 @@ use crate::query::{EngineError, Row, RowStream};
 use apportion_core::bill::RollupRow;
 use apportion_core::tags::Taxonomy;
 use futures::StreamExt;
+use rayon::slice::ParallelSliceMut;
 
 /// Finds the columns of a rollup result by name, then turns row after row.
 pub struct Parser {
@@ -56,27 +57,27 @@ impl Parser {
     }
 
     /// One result row.
-    pub fn row(&self, row: &Row) -> Result<RollupRow, EngineError> {
-        let row = self.columns.of(row)?;
+    pub fn row(&self, row: Row) -> Result<RollupRow, EngineError> {
+        let mut row = self.columns.of(row)?;
         Ok(RollupRow {
-            billing_period: row.owned("billing_period")?,
-            provider: row.owned("provider")?,
-            issuer: row.owned("issuer")?,
-            billing_account_id: row.owned("billing_account_id")?,
-            invoice_id: row.owned("invoice_id")?,
-            account_id: row.owned("account_id")?,
-            service: row.owned("service")?,
-            charge_type: row.owned("charge_type")?,
+            billing_period: row.take("billing_period")?,
+            provider: row.take("provider")?,
+            issuer: row.take("issuer")?,
+            billing_account_id: row.take("billing_account_id")?,
+            invoice_id: row.take("invoice_id")?,
+            account_id: row.take("account_id")?,
+            service: row.take("service")?,
+            charge_type: row.take("charge_type")?,
             kind: row.parsed("kind")?,
-            commitment_id: row.owned("commitment_id")?,
-            currency: row.owned("currency")?,
-            organization_day: if self.is_by_day { row.owned(ORGANIZATION_DAY)? } else { String::new() },
-            tags: self.tags.iter().map(|name| row.owned(name)).collect::<Result<_, _>>()?,
-            account_name: row.owned("account_name")?,
-            cash: row.measure("cash")?,
-            effective: row.measure("effective")?,
-            true_up: row.measure("true_up")?,
-            upfront: row.measure("upfront")?,
+            commitment_id: row.take("commitment_id")?,
+            currency: row.take("currency")?,
+            organization_day: if self.is_by_day { row.take(ORGANIZATION_DAY)? } else { String::new() },
+            tags: self.tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            account_name: row.take("account_name")?,
+            cash: row.measure("cash_unblended", "cash_net")?,
+            effective: row.measure("effective_unblended", "effective_net")?,
+            true_up: row.measure("true_up_unblended", "true_up_net")?,
+            upfront: row.measure("upfront_unblended", "upfront_net")?,
             list: row.money("list")?,
             rows: row.parsed("rows")?,
             cash_rows: row.parsed("cash_rows")?,
@@ -90,8 +91,8 @@ impl Parser {
 /// All rows, sorted: the order of the close digest, whatever order the engine gave.
 pub fn parse(header: &[String], rows: impl IntoIterator<Item = Row>, taxonomy: &Taxonomy) -> Result<Vec<RollupRow>, EngineError> {
     let parser = Parser::new(header, taxonomy)?;
-    let mut parsed = rows.into_iter().map(|row| parser.row(&row)).collect::<Result<Vec<_>, _>>()?;
-    parsed.sort_unstable();
+    let mut parsed = rows.into_iter().map(|row| parser.row(row)).collect::<Result<Vec<_>, _>>()?;
+    parsed.par_sort_unstable();
     Ok(parsed)
 }
 
@@ -101,9 +102,9 @@ pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<RollupRo
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
     while let Some(row) = rows.next().await {
-        parsed.push(parser.row(&row?)?);
+        parsed.push(parser.row(row?)?);
     }
-    parsed.sort_unstable();
+    parsed.par_sort_unstable();
     Ok(parsed)
 }
 

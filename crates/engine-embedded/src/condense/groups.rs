@@ -1,19 +1,24 @@
 //! Lines that are alike, and their sums.
 
+use super::packed::Layout;
+use super::terms::Term;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type};
+use datafusion::arrow::buffer::NullBuffer;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 /// Groups of lines with the same classes and the same bits.
 pub(super) struct Groups {
-    /// Classes of a group, one for each key.
-    keys: usize,
-    classes: Vec<u32>,
+    /// Where the class of each key stands in a group's words.
+    layout: Layout,
+    words: Vec<u64>,
     groups: Vec<Group>,
+    /// Words of a batch's rows: memory that is used again.
+    of_rows: Vec<u64>,
     /// Each group's sums of the terms that are not NULL.
     sums: Vec<i128>,
     table: HashTable<u32>,
@@ -29,18 +34,20 @@ struct Group {
 }
 
 /// The bits of each row of a batch.
-pub(super) fn bits(rows: usize, terms: &[ArrayRef], tests: &[ArrayRef], out: &mut Vec<u64>) {
+pub(super) fn bits(rows: usize, terms: &[Term], tests: &[ArrayRef], out: &mut Vec<u64>) {
     out.clear();
     out.resize(rows, 0);
-    let mut set = |array: &dyn Array, bit: usize| match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+    let mut set = |nulls: Option<&NullBuffer>, bit: usize| match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => out.iter_mut().for_each(|bits| *bits |= 1 << bit),
         Some(nulls) => nulls.valid_indices().for_each(|row| out[row] |= 1 << bit),
     };
-    for (term, array) in terms.iter().enumerate() {
-        set(array, term);
+    for (bit, term) in terms.iter().enumerate() {
+        if !term.is_nothing() {
+            set(term.nulls(), bit);
+        }
     }
     for (test, array) in tests.iter().enumerate() {
-        set(array, terms.len() + 2 * test);
+        set(array.nulls(), terms.len() + 2 * test);
     }
     for (test, array) in tests.iter().enumerate() {
         let answers: &BooleanArray = array.as_boolean();
@@ -53,12 +60,20 @@ pub(super) fn bits(rows: usize, terms: &[ArrayRef], tests: &[ArrayRef], out: &mu
     }
 }
 
+fn hash(hasher: &DefaultHashBuilder, words: &[u64], bits: u64) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    words.iter().for_each(|word| hasher.write_u64(*word));
+    hasher.write_u64(bits);
+    hasher.finish()
+}
+
 impl Groups {
     pub fn new(keys: usize) -> Groups {
         Groups {
-            keys,
-            classes: Vec::new(),
+            layout: Layout::new(keys),
+            words: Vec::new(),
             groups: Vec::new(),
+            of_rows: Vec::new(),
             sums: Vec::new(),
             table: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
@@ -69,17 +84,38 @@ impl Groups {
         self.groups.len()
     }
 
-    /// Adds a batch: the classes of its rows one after the other, their bits, and the terms.
-    pub fn add(&mut self, classes: &[u32], bits: &[u64], terms: &[ArrayRef]) -> Result<()> {
-        let terms: Vec<&[i128]> = terms.iter().map(|term| &term.as_primitive::<Decimal128Type>().values()[..]).collect();
+    /// Makes room for classes of a key up to the largest.
+    pub fn widen(&mut self, key: usize, largest: u32) {
+        let Some(layout) = self.layout.widened(key, largest) else { return };
+        self.words = self.layout.rewritten(&self.words, &layout);
+        self.layout = layout;
+        let Groups { layout, words, groups, table, hasher, .. } = self;
+        let hash = |place: &u32| {
+            let at = *place as usize * layout.words();
+            hash(hasher, &words[at..at + layout.words()], groups[*place as usize].bits)
+        };
+        table.clear();
+        for place in 0..groups.len() as u32 {
+            table.insert_unique(hash(&place), place, hash);
+        }
+    }
+
+    /// Adds a batch: for each key the classes of its rows, none larger than there is room for; the rows' bits, and the terms.
+    pub fn add(&mut self, classes: &[u32], bits: &[u64], terms: &[Term]) -> Result<()> {
         let of_terms = 1u64.checked_shl(terms.len() as u32).map_or(u64::MAX, |end| end - 1);
-        for (row, (bits, classes)) in bits.iter().zip(classes.chunks_exact(self.keys)).enumerate() {
-            let place = self.find(classes, *bits, of_terms);
+        let mut words = std::mem::take(&mut self.of_rows);
+        words.clear();
+        words.resize(bits.len() * self.layout.words(), 0);
+        for (key, classes) in classes.chunks_exact(bits.len()).enumerate() {
+            self.layout.write(&mut words, key, classes);
+        }
+        for (row, (bits, words)) in bits.iter().zip(words.chunks_exact(self.layout.words())).enumerate() {
+            let place = self.find(words, *bits, of_terms);
             let group = &mut self.groups[place];
             group.lines += 1;
             let (mut left, mut at) = (bits & of_terms, group.first_sum);
             while left != 0 {
-                let Some(sum) = self.sums[at].checked_add(terms[left.trailing_zeros() as usize][row]) else {
+                let Some(sum) = self.sums[at].checked_add(terms[left.trailing_zeros() as usize].units(row)) else {
                     return exec_err!("a sum is beyond 38 digits: decimal overflow");
                 };
                 self.sums[at] = sum;
@@ -87,20 +123,31 @@ impl Groups {
                 left &= left - 1;
             }
         }
+        self.of_rows = words;
         Ok(())
     }
 
-    fn find(&mut self, classes: &[u32], bits: u64, of_terms: u64) -> usize {
-        let Groups { keys, classes: known, groups, sums, table, hasher } = self;
-        let of = |place: usize| &known[place * *keys..(place + 1) * *keys];
-        let hash = hasher.hash_one((classes, bits));
-        let same = |place: &u32| groups[*place as usize].bits == bits && of(*place as usize) == classes;
-        if let Some(place) = table.find(hash, same) {
+    fn find(&mut self, words: &[u64], bits: u64, of_terms: u64) -> usize {
+        let Groups { layout, words: known, groups, sums, table, hasher, .. } = self;
+        let of = |place: &u32| {
+            let at = *place as usize * layout.words();
+            (&known[at..at + layout.words()], groups[*place as usize].bits)
+        };
+        let same = |place: &u32| {
+            let (other, of_other) = of(place);
+            of_other == bits && other.iter().eq(words)
+        };
+        let hash_of = hash(hasher, words, bits);
+        if let Some(place) = table.find(hash_of, same) {
             return *place as usize;
         }
         let place = groups.len();
-        table.insert_unique(hash, place as u32, |place| hasher.hash_one((of(*place as usize), groups[*place as usize].bits)));
-        known.extend_from_slice(classes);
+        let rehash = |place: &u32| {
+            let (words, bits) = of(place);
+            hash(hasher, words, bits)
+        };
+        table.insert_unique(hash_of, place as u32, rehash);
+        known.extend_from_slice(words);
         groups.push(Group { bits, lines: 0, first_sum: sums.len() });
         sums.resize(sums.len() + (bits & of_terms).count_ones() as usize, 0);
         place
@@ -108,7 +155,8 @@ impl Groups {
 
     /// Classes of one key, of the groups from one place to another.
     pub fn classes(&self, key: usize, from: usize, to: usize) -> Vec<u32> {
-        self.classes[from * self.keys..to * self.keys].iter().skip(key).step_by(self.keys).copied().collect()
+        let words = self.layout.words();
+        self.words[from * words..to * words].chunks_exact(words).map(|words| self.layout.read(words, key)).collect()
     }
 
     pub fn test(&self, bit: usize, from: usize, to: usize) -> ArrayRef {

@@ -77,21 +77,24 @@ impl Classes {
         })
     }
 
-    /// Writes each row's class to every `stride`th place of `out`, from the `first`.
-    pub fn classify(&mut self, batch: &RecordBatch, out: &mut [u32], first: usize, stride: usize) -> Result<()> {
+    /// Writes each row's class, and says which is the largest.
+    pub fn classify(&mut self, batch: &RecordBatch, out: &mut [u32]) -> Result<u32> {
         let numbers = self.number(batch)?;
-        let mut unseen = false;
-        for (number, place) in numbers.iter().zip(out.iter_mut().skip(first).step_by(stride)) {
-            *place = self.of_number.get((number - NULL) as usize).copied().unwrap_or(UNSEEN);
-            unseen |= *place == UNSEEN;
-        }
-        if unseen {
+        let mut largest = self.look_up(&numbers, out);
+        if largest == UNSEEN {
             self.evaluate(batch, &numbers)?;
-            for (number, place) in numbers.iter().zip(out.iter_mut().skip(first).step_by(stride)) {
-                *place = self.of_number[(number - NULL) as usize];
-            }
+            largest = self.look_up(&numbers, out);
         }
-        Ok(())
+        Ok(largest)
+    }
+
+    fn look_up(&self, numbers: &[i32], out: &mut [u32]) -> u32 {
+        let mut largest = 0;
+        for (number, class) in numbers.iter().zip(out) {
+            *class = self.of_number.get((number - NULL) as usize).copied().unwrap_or(UNSEEN);
+            largest = largest.max(*class);
+        }
+        largest
     }
 
     /// One number for the values of all columns of the key.

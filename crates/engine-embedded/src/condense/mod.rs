@@ -16,8 +16,10 @@ mod expressions;
 mod groups;
 mod keys;
 mod numbers;
+mod packed;
 mod rule;
 mod scan;
+mod terms;
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 
 use super::groups::{Groups, bits};
 use super::keys::{Classes, KeyPlan, read_type};
+use super::terms::{Term, TermPlan};
 use super::{Condensed, LINES};
 use crate::read::{Source, Wanted};
 use crate::scan::{BillTable, Counters, Units, Work};
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use datafusion::arrow::compute::take;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::datasource::TableType;
@@ -20,7 +21,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use std::sync::Arc;
 
-/// Kinds of lines that all threads hold together, at about 150 bytes each; beyond, what is there is handed on and begun anew.
+/// Kinds of lines that all threads hold together, at about 100 bytes each; beyond, what is there is handed on and begun anew.
 const MOST_GROUPS: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -59,30 +60,38 @@ impl CondensedBill {
         let keys = self.condensed.keys.iter().map(key).collect::<Result<Vec<_>>>()?;
         let is_amount = |(_, name): &(usize, &String)| self.source.is_amount(name);
         let amounts: Vec<usize> = columns.iter().enumerate().filter(is_amount).map(|(place, _)| place).collect();
-        let mut fields: Vec<Field> = amounts.iter().map(|place| self.source.schema.field(places[*place]).clone()).collect();
-        let physical = |expr: &Expr, schema: &DFSchema| session.create_physical_expr(expr.clone(), schema);
-        let of_amounts = Schema::new(fields.clone());
-        let named = DFSchema::try_from(of_amounts.clone())?;
-        let terms = self.condensed.terms.iter().map(|expr| physical(expr, &named)).collect::<Result<Vec<_>>>()?;
-        // A test may use what a term made of the amounts.
-        let only_terms = Condensed { terms: self.condensed.terms.clone(), ..Condensed::default() };
-        for (_, column) in only_terms.columns() {
-            fields.push(self.schema.field_with_name(&column.schema_name().to_string())?.clone());
-        }
-        let with_terms = Schema::new(fields);
-        let named = DFSchema::try_from(with_terms.clone())?;
-        let test = |expr: &Expr| physical(&super::expressions::over_condensed(expr.clone(), &only_terms)?, &named);
-        let tests = self.condensed.tests.iter().map(test).collect::<Result<Vec<_>>>()?;
-        let plan = Plan {
-            keys,
-            amounts,
-            of_amounts: Arc::new(of_amounts),
-            terms,
-            with_terms: Arc::new(with_terms),
-            tests,
-            schema: Arc::clone(&self.schema),
-        };
+        let of_amounts =
+            Schema::new(amounts.iter().map(|place| self.source.schema.field(places[*place]).clone()).collect::<Vec<_>>());
+        let term = |expr: &Expr| TermPlan::new(expr, &of_amounts, session);
+        let terms = self.condensed.terms.iter().map(term).collect::<Result<Vec<_>>>()?;
+        let tests = self.tests(&of_amounts, session)?;
+        let of_amounts = Arc::new(of_amounts);
+        let plan = Plan { keys, amounts, of_amounts, terms, tests, schema: Arc::clone(&self.schema) };
         Ok((wanted.into(), plan))
+    }
+
+    /// A test may use what a term made of the amounts.
+    fn tests(&self, of_amounts: &Schema, session: &dyn Session) -> Result<Tests> {
+        let only_terms = Condensed { terms: self.condensed.terms.clone(), ..Condensed::default() };
+        let test = |expr: &Expr| super::expressions::over_condensed(expr.clone(), &only_terms);
+        let tests = self.condensed.tests.iter().map(test).collect::<Result<Vec<Expr>>>()?;
+        let is_read = |name: &str| tests.iter().any(|test| test.column_refs().iter().any(|column| column.name == name));
+        let (mut fields, mut inputs) = (Vec::new(), Vec::new());
+        for (place, field) in of_amounts.fields().iter().enumerate().filter(|(_, field)| is_read(field.name())) {
+            fields.push(Arc::clone(field));
+            inputs.push(Input::Amount(place));
+        }
+        for (place, (_, column)) in only_terms.columns().enumerate() {
+            let name = column.schema_name().to_string();
+            if is_read(&name) {
+                fields.push(Arc::new(self.schema.field_with_name(&name)?.clone()));
+                inputs.push(Input::Term(place));
+            }
+        }
+        let schema = Schema::new(fields);
+        let named = DFSchema::try_from(schema.clone())?;
+        let physical = |expr: Expr| session.create_physical_expr(expr, &named);
+        Ok(Tests { inputs, schema: Arc::new(schema), tests: tests.into_iter().map(physical).collect::<Result<_>>()? })
     }
 }
 
@@ -121,10 +130,42 @@ struct Plan {
     /// Columns of amounts among those read.
     amounts: Vec<usize>,
     of_amounts: SchemaRef,
-    terms: Vec<Arc<dyn PhysicalExpr>>,
-    with_terms: SchemaRef,
-    tests: Vec<Arc<dyn PhysicalExpr>>,
+    terms: Vec<TermPlan>,
+    tests: Tests,
     schema: SchemaRef,
+}
+
+/// Comparisons of amounts, and what they read.
+#[derive(Debug)]
+struct Tests {
+    inputs: Vec<Input>,
+    schema: SchemaRef,
+    tests: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    Amount(usize),
+    Term(usize),
+}
+
+impl Plan {
+    /// The answer of each test for each row.
+    fn answers(&self, amounts: &RecordBatch, terms: &[Term]) -> Result<Vec<ArrayRef>> {
+        let rows = amounts.num_rows();
+        let input = |input: &Input| match *input {
+            Input::Amount(place) => Arc::clone(amounts.column(place)),
+            Input::Term(place) => self.terms[place].array(&terms[place], rows),
+        };
+        let batch = batch(&self.tests.schema, self.tests.inputs.iter().map(input).collect(), rows)?;
+        self.tests.tests.iter().map(|test| test.evaluate(&batch)?.into_array(rows)).collect()
+    }
+}
+
+/// A batch that may have no columns.
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 #[derive(Debug, Clone)]
@@ -209,33 +250,37 @@ impl Condenser {
 struct Kinds {
     keys: Vec<Classes>,
     groups: Groups,
+    /// Of the batch at hand, in memory that is used again.
     classes: Vec<u32>,
+    terms: Vec<Term>,
     bits: Vec<u64>,
 }
 
 impl Kinds {
     fn new(plan: &Plan) -> Result<Kinds> {
         let keys = plan.keys.iter().map(Classes::new).collect::<Result<Vec<_>>>()?;
-        Ok(Kinds { groups: Groups::new(keys.len()), keys, classes: Vec::new(), bits: Vec::new() })
+        let terms = plan.terms.iter().map(|_| Term::default()).collect();
+        Ok(Kinds { groups: Groups::new(keys.len()), keys, classes: Vec::new(), terms, bits: Vec::new() })
     }
 
-    fn add(&mut self, plan: &Plan, batch: &RecordBatch) -> Result<()> {
-        let rows = batch.num_rows();
-        let stride = self.keys.len();
-        self.classes.resize(rows * stride, 0);
-        for (place, key) in self.keys.iter_mut().enumerate() {
-            key.classify(batch, &mut self.classes, place, stride)?;
+    fn add(&mut self, plan: &Plan, lines: &RecordBatch) -> Result<()> {
+        let rows = lines.num_rows();
+        if rows == 0 {
+            return Ok(());
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let evaluate = |expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch| expr.evaluate(batch)?.into_array(rows);
-        let mut columns: Vec<ArrayRef> = plan.amounts.iter().map(|place| Arc::clone(batch.column(*place))).collect();
-        let amounts = RecordBatch::try_new_with_options(Arc::clone(&plan.of_amounts), columns.clone(), &options)?;
-        let terms = plan.terms.iter().map(|term| evaluate(term, &amounts)).collect::<Result<Vec<_>>>()?;
-        columns.extend(terms.iter().cloned());
-        let with_terms = RecordBatch::try_new_with_options(Arc::clone(&plan.with_terms), columns, &options)?;
-        let tests = plan.tests.iter().map(|test| evaluate(test, &with_terms)).collect::<Result<Vec<_>>>()?;
-        bits(rows, &terms, &tests, &mut self.bits);
-        self.groups.add(&self.classes, &self.bits, &terms)
+        self.classes.resize(rows * self.keys.len(), 0);
+        for (place, (key, classes)) in self.keys.iter_mut().zip(self.classes.chunks_exact_mut(rows)).enumerate() {
+            let largest = key.classify(lines, classes)?;
+            self.groups.widen(place, largest);
+        }
+        let columns = plan.amounts.iter().map(|place| Arc::clone(lines.column(*place))).collect();
+        let amounts = batch(&plan.of_amounts, columns, rows)?;
+        for (term, plan) in self.terms.iter_mut().zip(&plan.terms) {
+            plan.of(&amounts, term)?;
+        }
+        let tests = plan.answers(&amounts, &self.terms)?;
+        bits(rows, &self.terms, &tests, &mut self.bits);
+        self.groups.add(&self.classes, &self.bits, &self.terms)
     }
 
     fn finish(self) -> Result<Finished> {
@@ -261,7 +306,7 @@ impl Finished {
                 columns.push(take(output, &classes, None)?);
             }
         }
-        columns.extend((0..plan.tests.len()).map(|test| groups.test(plan.terms.len() + 2 * test, from, to)));
+        columns.extend((0..plan.tests.tests.len()).map(|test| groups.test(plan.terms.len() + 2 * test, from, to)));
         for term in 0..plan.terms.len() {
             let Some(field) = plan.schema.fields().get(columns.len()) else { return plan_err!("{LINES} is missing") };
             columns.push(groups.term(term, field.data_type(), from, to));

@@ -88,7 +88,8 @@ fn doubles(array: &ArrayRef, cells: &Cells<'_>) -> Result<ArrayRef, BillError> {
     };
     let values = array.as_primitive::<Float64Type>();
     let is_wrong = |value: &f64| value.is_nan() || value.abs() > MAX_DOUBLE;
-    if values.values().iter().any(is_wrong)
+    // Without a stop at the first, so that several are looked at at once.
+    if values.values().iter().fold(false, |wrong, value| wrong | is_wrong(value))
         && let Some((index, value)) = values.iter().enumerate().find_map(|(index, value)| Some((index, value.filter(is_wrong)?)))
     {
         let error = if value.is_finite() { DecimalError::TooLarge } else { DecimalError::NotANumber };

@@ -102,9 +102,8 @@ pub async fn read_notes(stream: RowStream) -> Result<Vec<String>, EngineError> {
     let mut rows = stream.rows;
     let mut sentences = Vec::new();
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
-        let file = row.owned("bill_file")?;
+        let mut row = columns.of(row?)?;
+        let file = row.take("bill_file")?;
         for (name, sentence) in SENTENCES {
             let number: i64 = row.parsed(name)?;
             if number > 0 {

@@ -50,12 +50,11 @@ pub async fn read_tag_keys(stream: RowStream, format: BillFormat) -> Result<TagK
     let mut rows = stream.rows;
     let mut found: BTreeMap<(TagColumn, String), Found> = BTreeMap::new();
     while let Some(row) = rows.next().await {
-        let row = row?;
-        let row = columns.of(&row)?;
-        let map = row.owned("map_column")?;
+        let mut row = columns.of(row?)?;
+        let map = row.take("map_column")?;
         let Some((column, _)) = maps(format).find(|(_, name)| *name == map) else { continue };
-        let key = row.owned("tag_key")?;
-        let value = TagValue { value: row.owned("tag_value")?, magnitude: row.money("magnitude")?, rows: row.parsed("lines")? };
+        let key = row.take("tag_key")?;
+        let value = TagValue { value: row.take("tag_value")?, magnitude: row.money("magnitude")?, rows: row.parsed("lines")? };
         let magnitude = row.money("total")?;
         let entry = found
             .entry((column, key.clone()))
