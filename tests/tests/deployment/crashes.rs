@@ -6,7 +6,7 @@ use super::sweep::{OFFER, Point, enough, points, runs};
 use super::world::{MONTH_END, World, world};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs of the sweep; `APPORTION_CRASH_RUNS=all` meets every point, which takes an hour.
 const RUNS: usize = 3;
@@ -62,10 +62,12 @@ fn whatever_is_killed_the_close_is_the_same_and_committed_once() {
         for point in &planned {
             world.between.plan(&point.call, point.blow);
         }
+        let begun = Instant::now();
         let execution = delivered(&world);
         world.succeeded(MONTH_END, &execution);
         let struck = world.between.struck();
-        println!("run {}: {} of {} functions killed", number + 1, struck.len(), planned.len());
+        let took = begun.elapsed().as_secs();
+        println!("run {}: {} of {} functions killed, {took} s", number + 1, struck.len(), planned.len());
         // A step that was killed may find a later call done already.
         assert!(struck.len() * 10 >= planned.len() * 8, "{struck:#?} of {planned:#?}");
         tried += struck.len();

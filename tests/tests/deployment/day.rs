@@ -29,7 +29,7 @@ fn a_day_sends_the_mail_of_one_in_process() {
     assert!(kept(&local).contains_key(&mail));
 
     let sent: Value = serde_json::from_str(&world.mail.get("/store")).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deployed/same_mail.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deployment/same_mail.py");
     std::fs::write(folder.path().join("store.json"), sent.to_string()).unwrap();
     let (script, mail, store) = (text(&script), text(&local.join(&mail)), text(&folder.path().join("store.json")));
     run("python3", &[&script, &mail, &store], folder.path()).expect(0);
