@@ -44,6 +44,7 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     released: Condvar,
+    copying: Mutex<()>,
 }
 
 pub struct Between {
@@ -101,22 +102,38 @@ impl Shared {
     fn pass(&self, request: &Request, upstream: &str, port: u16) -> Reply {
         let label = label(request);
         match self.meet(request, &label, port) {
-            None => Reply::Raw(forward(upstream, request)),
+            None => self.serve(upstream, request),
             Some((_, Blow::Hold(time))) => {
                 std::thread::sleep(time);
-                let answer = forward(upstream, request);
+                let answer = self.serve(upstream, request);
                 self.state.lock().unwrap().held -= 1;
                 self.released.notify_all();
-                Reply::Raw(answer)
+                answer
             }
             Some((process, blow)) => {
                 if blow == Blow::KillAfter {
-                    forward(upstream, request);
+                    self.serve(upstream, request);
                 }
                 assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
                 Reply::Close
             }
         }
+    }
+
+    /// What the stand-in says; but S3 refuses a copy to where something lies, if it is asked to, and the stand-in does not.
+    fn serve(&self, upstream: &str, request: &Request) -> Reply {
+        if request.header("x-amz-copy-source").is_none() || request.header("if-none-match") != Some("*") {
+            return Reply::Raw(forward(upstream, request));
+        }
+        let _one_at_a_time = self.copying.lock().unwrap();
+        let path = request.head.split_whitespace().nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
+        let head = format!("HEAD {path} HTTP/1.1\nhost: {upstream}\nauthorization: {}", request.header("authorization").unwrap());
+        let there = forward(upstream, &Request { head, body: Vec::new(), peer: request.peer });
+        if !there.starts_with(b"HTTP/1.1 200") {
+            return Reply::Raw(forward(upstream, request));
+        }
+        let body = "<?xml version=\"1.0\"?><Error><Code>PreconditionFailed</Code><Message>it is there</Message></Error>";
+        Reply::Answer { status: 412, headers: vec![("content-type".into(), "application/xml".into())], body: body.into() }
     }
 
     /// Notes the call; the blow that it meets, and the process that makes it.

@@ -37,6 +37,8 @@ pub fn same_as_in_process(world: &World) {
     write(&files, folder.path());
     let mut frozen = world.files(WORK);
     frozen.retain(|key, _| key.starts_with("inputs/"));
+    let versions = world.versions(WORK).into_iter().filter(|version| version.key.starts_with("inputs/")).count();
+    assert_eq!(versions, frozen.len(), "what is frozen is written once");
     write(&frozen, folder.path());
 
     let current = |out: &Path| std::fs::read_to_string(out.join("closes").join(&world.period).join("CURRENT")).unwrap();
