@@ -1,10 +1,12 @@
 //! Stands between the functions and all that they call: notes each call, and kills the process that makes it, or holds the call up.
 
 use apportion_stand_ins::{Reply, Request, Server, forward};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME=apportion-";
 
 /// What happens to a function that makes a certain call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,15 @@ pub struct Call {
     pub changes: bool,
 }
 
+/// A call that was noted.
+pub struct Note {
+    /// Seconds since 1970.
+    pub at: f64,
+    pub call: Call,
+    /// Function, head and, where it is JSON, body.
+    pub request: Value,
+}
+
 struct Planned {
     label: String,
     function: String,
@@ -33,8 +44,8 @@ struct Planned {
 
 #[derive(Default)]
 struct State {
-    /// Seconds since 1970 with each call, while they are noted.
-    notes: Option<Vec<(f64, Call)>>,
+    /// What was called, while it is noted.
+    notes: Option<Vec<Note>>,
     plan: Vec<Planned>,
     struck: Vec<String>,
     held: usize,
@@ -49,6 +60,8 @@ struct Shared {
 
 pub struct Between {
     shared: Arc<Shared>,
+    /// The setting by which functions of this deployment are known.
+    endpoint: String,
     _servers: Vec<Server>,
 }
 
@@ -60,7 +73,15 @@ impl Between {
             let (shared, upstream) = (Arc::clone(&shared), format!("127.0.0.1:{port}"));
             Server::on(port + shift, move |request| shared.pass(request, &upstream, port + shift))
         };
-        Between { _servers: ports.map(server).into(), shared }
+        let endpoint = format!("AWS_ENDPOINT_URL=http://127.0.0.1:{}\0", ports[0] + shift);
+        Between { _servers: ports.map(server).into(), shared, endpoint }
+    }
+
+    /// The next call of every function meets a new process.
+    pub fn renew(&self) {
+        for (process, _) in functions().filter(|(_, environment)| environment.contains(&self.endpoint)) {
+            kill(process);
+        }
     }
 
     /// Nothing is planned any more.
@@ -92,8 +113,8 @@ impl Between {
         self.shared.state.lock().unwrap().notes = Some(Vec::new());
     }
 
-    /// What was noted, with the second of each call.
-    pub fn noted(&self) -> Vec<(f64, Call)> {
+    /// What was noted.
+    pub fn noted(&self) -> Vec<Note> {
         self.shared.state.lock().unwrap().notes.take().unwrap_or_default()
     }
 }
@@ -114,7 +135,7 @@ impl Shared {
                 if blow == Blow::KillAfter {
                     self.serve(upstream, request);
                 }
-                assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+                kill(process);
                 Reply::Close
             }
         }
@@ -148,7 +169,9 @@ impl Shared {
         let call = Call { function, label: label.to_owned(), changes: changes(request, label) };
         let place = state.plan.iter().position(|planned| planned.label == call.label && planned.function == call.function);
         if let Some(notes) = &mut state.notes {
-            notes.push((at, call));
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let request = json!({ "function": call.function, "head": request.head, "body": body });
+            notes.push(Note { at, call, request });
         }
         let planned = state.plan.remove(place?);
         state.struck.push(format!("{:?} {} {}", planned.blow, planned.function, planned.label));
@@ -193,7 +216,22 @@ fn changes(request: &Request, label: &str) -> bool {
     }
 }
 
-/// Process and function at the other end of a connection. Only functions of this deployment are looked at.
+fn kill(process: u32) {
+    assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+}
+
+/// Processes of functions, with their environments.
+fn functions() -> impl Iterator<Item = (u32, String)> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|entry| {
+        let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
+        let environment = std::fs::read_to_string(entry.path().join("environ")).ok()?;
+        let is_ours = name.trim() == "bootstrap" && environment.contains(FUNCTION);
+        Some((entry.file_name().to_str()?.parse().ok()?, environment)).filter(|_| is_ours)
+    })
+}
+
+/// Process and function at the other end of a connection.
 fn caller(peer: u16, port: u16) -> Option<(u32, String)> {
     let ends = (format!("0100007F:{peer:04X}"), format!("0100007F:{port:04X}"));
     let sockets = std::fs::read_to_string("/proc/net/tcp").ok()?;
@@ -202,14 +240,10 @@ fn caller(peer: u16, port: u16) -> Option<(u32, String)> {
         (fields.get(1) == Some(&ends.0.as_str()) && fields.get(2) == Some(&ends.1.as_str())).then(|| fields[9].to_owned())
     })?;
     let link = format!("socket:[{inode}]");
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let process = processes
-        .filter(|entry| std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == "bootstrap"))
-        .find(|entry| {
-            let files = std::fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
-            files.into_iter().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target.to_str() == Some(&link)))
-        })?;
-    let environment = std::fs::read_to_string(process.path().join("environ")).ok()?;
-    let function = environment.split('\0').find_map(|setting| setting.strip_prefix("AWS_LAMBDA_FUNCTION_NAME=apportion-"))?;
-    Some((process.file_name().to_str()?.parse().ok()?, function.to_owned()))
+    let (process, environment) = functions().find(|(process, _)| {
+        let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+        files.into_iter().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target.to_str() == Some(&link)))
+    })?;
+    let function = environment.split('\0').find_map(|setting| setting.strip_prefix(FUNCTION))?;
+    Some((process, function.to_owned()))
 }

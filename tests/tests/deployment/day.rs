@@ -30,8 +30,11 @@ fn delivered(world: &World) -> String {
 fn a_day_sends_the_mail_of_one_in_process() {
     let Some(world) = world("a deployed day") else { return };
     let date = delivered(&world);
+    world.between.renew();
+    world.between.note();
     let execution = started(&world, &date);
     let output = world.succeeded(DAILY, &execution);
+    world.rights_suffice();
     println!("{}", figures(&world, DAILY, &execution));
     assert_eq!(output["record"]["output"]["outcome"], "complete", "{output}");
     same_as_in_process(&world, &date);

@@ -98,8 +98,11 @@ pub fn figures(world: &World, machine: &str, name: &str) -> String {
 #[test]
 fn a_delivered_month_is_closed_with_the_bytes_of_one_in_process() {
     let Some(world) = world("a deployed month end") else { return };
+    world.between.renew();
+    world.between.note();
     let execution = world.started(MONTH_END, || world.deliver(&world.period));
     let output = world.succeeded(MONTH_END, &execution);
+    world.rights_suffice();
     println!("{}", figures(&world, MONTH_END, &execution));
     assert_eq!(output["published"]["result"]["status"], "committed", "{output}");
     same_as_in_process(&world);

@@ -1,6 +1,6 @@
 //! Where a run can be struck: each step's beginning, and each of its calls that changes something.
 
-use super::between::{Blow, Call};
+use super::between::{Blow, Call, Note};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Point {
 
 /// State -> its points in the order of time, from what was noted during a run and its history. A call that several states make alike
 /// would strike whichever comes first, so it is none.
-pub fn points(notes: &[(f64, Call)], history: &[Value]) -> BTreeMap<String, Vec<Point>> {
+pub fn points(notes: &[Note], history: &[Value]) -> BTreeMap<String, Vec<Point>> {
     let entered: Vec<(f64, &str)> = history
         .iter()
         .filter(|event| event["type"].as_str().unwrap().ends_with("StateEntered"))
@@ -24,12 +24,12 @@ pub fn points(notes: &[(f64, Call)], history: &[Value]) -> BTreeMap<String, Vec<
         .collect();
     let state = |at: f64| entered.iter().rfind(|(from, _)| *from <= at).map_or(OFFER, |(_, name)| *name);
     let mut states: BTreeMap<&Call, BTreeSet<&str>> = BTreeMap::new();
-    for (at, call) in notes {
+    for Note { at, call, .. } in notes {
         states.entry(call).or_default().insert(state(*at));
     }
     let mut points: BTreeMap<String, Vec<Point>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for (at, call) in notes {
+    for Note { at, call, .. } in notes {
         if states[call].len() > 1 || !seen.insert(call) {
             continue;
         }

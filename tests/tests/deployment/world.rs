@@ -2,7 +2,7 @@
 
 use super::between::Between;
 use apportion_stand_ins::{StandIn, call, rest};
-use apportion_tests::{apportion_with, text};
+use apportion_tests::{apportion_with, run, text};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
@@ -304,6 +304,18 @@ impl World {
     /// ARN of the published version of a function, by its name in the state machines.
     pub fn function(&self, name: &str) -> String {
         self.outputs["functions"]["value"][name].as_str().unwrap().to_owned()
+    }
+
+    /// The roles allow what the functions did while it was noted.
+    #[track_caller]
+    pub fn rights_suffice(&self) {
+        let calls: Vec<Value> = self.between.noted().into_iter().map(|note| note.request).collect();
+        let script = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deployment/rights.py"));
+        let (state, noted) =
+            (text(&self.folder.join("tree/infra/terraform.tfstate")), text(&self.scratch.path().join("calls.json")));
+        std::fs::write(&noted, Value::from(calls).to_string()).unwrap();
+        let ran = run("python3", &[&script, &state, &noted], &self.folder);
+        println!("{}", ran.expect(0).stdout.trim());
     }
 
     /// ARN of the key that signs.
