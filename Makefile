@@ -44,6 +44,10 @@ test: tools check ## Everything: format, lints, then unit, property, conformance
 test-trino: ## Embedded engine against a real Trino, over every bill here: needs Java 24 or newer and Maven, downloads 821 MB once
 	scripts/test-trino
 
+.PHONY: test-deployed
+test-deployed: ## The functions deployed by Terraform to stand-ins for AWS: the same bytes as in process, whatever is killed
+	scripts/test-deployed
+
 .PHONY: check
 check: ## Lints, warnings as errors
 	$(CARGO) fmt --all --check

@@ -163,7 +163,7 @@ locals {
       timeout_seconds = 890
       settings        = {}
       # What the close before was made from, for the comparison with it.
-      reads  = ["${local.work}/staging/*", "${local.work}/inputs/*", "${local.ledger}/closes/*", "${local.release}/release/template/*"]
+      reads  = ["${local.work}/staging/*", "${local.work}/inputs/*", "${local.ledger}/closes/*", "${local.release}/release/*/template/*"]
       writes = ["${local.work}/staging/*"]
       lists = {
         Work    = { bucket = local.work, prefixes = ["staging/*", "inputs/*"] }

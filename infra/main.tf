@@ -273,6 +273,25 @@ module "triggers" {
   }
 }
 
+# The stages that metrics are by, from the definitions that call them: function and action, or the function alone.
+locals {
+  definitions = [for name in ["month_end", "daily"] : jsondecode(file("${path.root}/../statemachine/${name}.asl.json")).States]
+
+  tasks = flatten([
+    for states in local.definitions : concat(
+      [for state in values(states) : state if state.Type == "Task"],
+      [for map in values(states) : [for state in values(map.ItemProcessor.States) : state if state.Type == "Task"] if map.Type == "Map"],
+    )
+  ])
+
+  called = [for task in local.tasks : { function = replace(regex("[a-z_]+", task.Parameters.FunctionName), "_", "-"), payload = task.Parameters.Payload }]
+
+  stages = toset(concat(
+    [for call in local.called : "${call.function}/${try(call.payload.action, call.function)}"],
+    [for action in keys(local.scheduled) : "reconciliation-gate/${action}"],
+  ))
+}
+
 module "alarms" {
   source            = "./modules/alarms"
   name              = var.name
@@ -282,6 +301,9 @@ module "alarms" {
   daily_machine_arn = var.schedules_enabled ? local.daily_arn : ""
   queue_name        = module.triggers.queue_name
   functions         = { for name, function in local.functions : name => "${var.name}-${name}" }
+
+  stages        = local.stages
+  bill_age_days = var.bill_age_days
 
   machines = {
     month-end = { name = "${var.name}-month-end", arn = local.month_end_arn, runbook = "Nothing was published." }

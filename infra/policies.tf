@@ -177,6 +177,16 @@ data "aws_iam_policy_document" "boundary" {
     resources = concat([local.month_end_arn, local.daily_arn], local.execution_arns)
   }
 
+  dynamic "statement" {
+    for_each = var.approval_required ? [true] : []
+
+    content {
+      sid       = "Answers"
+      actions   = ["states:SendTaskSuccess", "states:SendTaskFailure"]
+      resources = ["*"]
+    }
+  }
+
   statement {
     sid       = "Functions"
     actions   = ["lambda:InvokeFunction"]

@@ -167,6 +167,17 @@ variable "alarm_addresses" {
   default     = []
 }
 
+variable "bill_age_days" {
+  description = "Days that the newest usage in the bill may lie before the day of a daily run, without an alarm."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.bill_age_days >= 0 && floor(var.bill_age_days) == var.bill_age_days
+    error_message = "Write whole days, 0 or more."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days for which logs are kept."
   type        = number

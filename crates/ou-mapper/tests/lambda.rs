@@ -2,10 +2,8 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use apportion_stand_ins::{StandIn, call, emulator};
+use apportion_stand_ins::{StandIn, call, emulator, rest};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,34 +17,17 @@ const ORGANIZATION: &str = r#"{
   ]
 }"#;
 
-/// A request in REST; gives status and body.
-fn rest(emulator: &StandIn, service: &str, method: &str, path: &str, body: &[u8]) -> (u16, String) {
-    let address = emulator.url().replace("http://", "");
-    let mut stream = TcpStream::connect(&address).unwrap();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260901/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
 fn put(emulator: &StandIn, path: &str, body: &[u8]) {
-    let (status, answer) = rest(emulator, "s3", "PUT", path, body);
-    assert_eq!(status, 200, "{path}: {answer}");
+    let answer = rest(emulator, "s3", "PUT", path, body);
+    assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
 }
 
 fn deploy(emulator: &StandIn, name: &str, settings: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/package.py");
     let packed = Command::new("python3").args([script, name, env!("CARGO_BIN_EXE_ou-mapper")]).args(settings).output().unwrap();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
-    let (status, answer) = rest(emulator, "lambda", "POST", "/2015-03-31/functions", &packed.stdout);
-    assert_eq!(status, 201, "{answer}");
+    let answer = rest(emulator, "lambda", "POST", "/2015-03-31/functions", &packed.stdout);
+    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
 }
 
 /// A machine that calls a function with its input, catches one error by name, and lets any other end it.
@@ -110,9 +91,8 @@ fn the_deployed_function_writes_its_files_and_its_errors_are_caught_by_name() {
     let staged = "staging/2026-09/2026-09-one/organization.json";
     assert_eq!(done["output"]["snapshot"], staged);
     assert_eq!((&done["output"]["accounts"], &done["output"]["organizational_units"]), (&json!(2), &json!(1)));
-    let (status, snapshot) = rest(emulator, "s3", "GET", &format!("/mapper-work/prefix/{staged}"), b"");
-    assert_eq!(status, 200);
-    assert!(snapshot.contains("claims"), "{snapshot}");
+    let snapshot = rest(emulator, "s3", "GET", &format!("/mapper-work/prefix/{staged}"), b"");
+    assert!(snapshot.status == 200 && String::from_utf8_lossy(&snapshot.body).contains("claims"), "{}", snapshot.head);
 
     let bad = output(&execute(emulator, &mapper, "2026-09-two", "broken.json"));
     assert_eq!(bad["error"]["Error"], "BadOrganization");

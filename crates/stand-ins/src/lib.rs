@@ -7,6 +7,6 @@ mod process;
 mod proxy;
 mod server;
 
-pub use process::{StandIn, call, dynamodb_table, emulator, mail_server};
-pub use proxy::{Fault, Proxy};
+pub use process::{Answer, StandIn, call, dynamodb_table, emulator, mail_server, rest};
+pub use proxy::{Fault, Proxy, forward};
 pub use server::{Reply, Request, Server};

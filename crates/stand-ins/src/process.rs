@@ -10,11 +10,16 @@ use std::time::{Duration, Instant};
 /// A program that serves on loopback.
 pub struct StandIn {
     port: u16,
-    // Its standard input ends with this process, and so does it.
-    _child: Child,
+    // Its standard input ends with this process, and so does it. `None` where somebody else has started it.
+    _child: Option<Child>,
 }
 
 impl StandIn {
+    /// One that runs already.
+    pub fn at(port: u16) -> StandIn {
+        StandIn { port, _child: None }
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -72,7 +77,7 @@ fn start(script: &str, health: &str) -> Option<StandIn> {
         assert!(started.elapsed() < Duration::from_secs(60), "{script} does not answer:\n{log}");
         std::thread::sleep(Duration::from_millis(50));
     }
-    Some(StandIn { port, _child: child })
+    Some(StandIn { port, _child: Some(child) })
 }
 
 fn folder(port: u16) -> PathBuf {
@@ -111,6 +116,30 @@ pub fn call(emulator: &StandIn, target: &str, input: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{target}: {answer}");
     body.to_owned()
+}
+
+/// What a request in REST gave.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+/// A request in REST to a service of the emulator.
+pub fn rest(emulator: &StandIn, service: &str, method: &str, path: &str, body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", emulator.port)).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260901/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n",
+        emulator.port,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    Answer { status: head.split(' ').nth(1).unwrap().parse().unwrap(), head, body: answer.split_off(end + 4) }
 }
 
 /// A table with the keys that ours has.

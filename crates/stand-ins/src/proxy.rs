@@ -131,7 +131,7 @@ fn refuse(status: u16, code: &str) -> Reply {
 }
 
 /// The request as it came, but for the framing of its body and of the connection. An upstream that is gone is a closed connection.
-fn forward(address: &str, request: &Request) -> Vec<u8> {
+pub fn forward(address: &str, request: &Request) -> Vec<u8> {
     let dropped = ["connection", "content-length", "transfer-encoding", "expect"];
     let mut text = String::new();
     for line in request.head.lines() {

@@ -10,6 +10,8 @@ pub struct Request {
     pub head: String,
     /// Without the framing of chunks.
     pub body: Vec<u8>,
+    /// Port at the other end of the connection: whose it is tells which process asks.
+    pub peer: u16,
 }
 
 impl Request {
@@ -52,7 +54,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(handle: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Server::on(0, handle)
+    }
+
+    /// The same on a port that others know already.
+    pub fn on(port: u16, handle: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let handle = Arc::new(handle);
         std::thread::spawn(move || {
@@ -103,7 +110,7 @@ fn read(stream: &TcpStream) -> std::io::Result<Option<Request>> {
         head.push_str(line.trim_end());
         head.push('\n');
     }
-    let mut request = Request { head: head.trim_end().to_owned(), body: Vec::new() };
+    let mut request = Request { head: head.trim_end().to_owned(), body: Vec::new(), peer: stream.peer_addr()?.port() };
     if request.header("expect").is_some() {
         (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }

@@ -124,3 +124,50 @@ resource "aws_cloudwatch_metric_alarm" "lost_events" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.this.arn]
 }
+
+# What the functions report of themselves (docs/settings.md).
+resource "aws_cloudwatch_metric_alarm" "stage" {
+  for_each            = var.stages
+  alarm_name          = "${var.name}-${replace(each.value, "/", "-")}-failures"
+  alarm_description   = "The stage ${each.value} (function, action) failed three times in a quarter of an hour: its log lines name the error."
+  namespace           = "Apportion"
+  metric_name         = "Failure"
+  dimensions          = { function = split("/", each.value)[0], stage = split("/", each.value)[1] }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  threshold           = 3
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "violations" {
+  alarm_name          = "${var.name}-does-not-reconcile"
+  alarm_description   = "The ledger does not equal the invoices, or an invoice is not in the bill: nothing was published. reconciliation.json in the run's staging folder names the invoice, the unit and the step."
+  namespace           = "Apportion"
+  metric_name         = "ReconciliationViolations"
+  dimensions          = { function = "reconciliation-gate", stage = "reconcile" }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "bill_age" {
+  alarm_name          = "${var.name}-old-bill"
+  alarm_description   = "The newest usage day in the bill lies more than ${var.bill_age_days} days before the day reported on: is the export still refreshed?"
+  namespace           = "Apportion"
+  metric_name         = "BillAgeDays"
+  dimensions          = { function = "allocation-runner", stage = "day_poll" }
+  statistic           = "Maximum"
+  period              = 3600
+  evaluation_periods  = 1
+  threshold           = var.bill_age_days
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
+}

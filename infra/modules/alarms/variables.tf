@@ -37,3 +37,13 @@ variable "queue_name" {
   description = "Queue of events that reached nobody."
   type        = string
 }
+
+variable "stages" {
+  description = "Stages to watch, each `function/action`."
+  type        = set(string)
+}
+
+variable "bill_age_days" {
+  description = "Days that the bill may lie behind."
+  type        = number
+}

@@ -1,6 +1,9 @@
 output "url" {
   description = "Where it lies, as the functions take it."
-  value       = "s3://${var.bucket}/${var.prefix}"
+  value       = "s3://${var.bucket}/${local.prefix}"
+
+  # Who is told of it may read it.
+  depends_on = [aws_s3_object.this]
 }
 
 output "versions" {
