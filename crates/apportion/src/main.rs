@@ -17,12 +17,15 @@ mod hygiene_tests;
 mod init;
 mod init_bill;
 mod local;
+mod place;
 mod query;
 mod rederive;
 mod render;
 mod report;
 mod sample;
 mod schema;
+#[cfg(feature = "aws")]
+mod served;
 mod status;
 mod suggestions;
 mod timed;
@@ -111,8 +114,8 @@ struct CloseArguments {
     /// The configuration folder; `apportion init` writes a first one.
     #[arg(long, value_name = "DIR")]
     config: PathBuf,
-    /// Where inputs/ and closes/ go.
-    #[arg(long, value_name = "DIR")]
+    /// Where inputs/ and closes/ go: a folder; or s3://bucket/prefix, with another engine than the embedded one.
+    #[arg(long, value_name = "PLACE")]
     out: PathBuf,
     /// The organization as JSON: Roots, OrganizationalUnits, Accounts; or a folder of <YYYY-MM-DD>.json, as the daily run keeps in org/.
     /// Without it the snapshots that daily runs kept in OUT/org/.
@@ -135,6 +138,12 @@ struct CloseArguments {
     json: bool,
     #[command(flatten)]
     engine: engine::EngineArguments,
+    /// Calls the functions where `make watch` serves them, instead of in this process; --bill and --out are then their s3:// places.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["template", "dry_run", "engine"])]
+    invoke: Option<String>,
+    /// What the functions' names begin with at --invoke; without it they have the names of their programs, as in `cargo lambda watch`.
+    #[arg(long, value_name = "PREFIX", requires = "invoke")]
+    functions: Option<String>,
 }
 
 #[derive(Args)]
@@ -314,6 +323,7 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
         provisional: arguments.provisional,
         dry_run: arguments.dry_run,
         engine: arguments.engine,
+        invoke: arguments.invoke.map(|url| close::Invoke { url, prefix: arguments.functions }),
     };
     let summaries = close::close(&options, &progress).await?;
     if json {

@@ -3,7 +3,7 @@
 //! The machine waits with a task token; whoever may call `approve` answers it. Who that is says IAM, and CloudTrail keeps it: the name given
 //! here is for the record, and must not be that of the one who started the run.
 
-use super::{Deployment, execution, kept, run_key};
+use super::{Deployment, kept, run_key};
 use crate::{Error, Output};
 use apportion_core::close::Run;
 use apportion_runtime::service::ServiceError;
@@ -48,7 +48,7 @@ impl Answer {
 
 /// Keeps the token and says in the log how to answer. A machine that asks again has a new token, and the question is open again.
 pub(crate) async fn ask(deployment: &Deployment, run: &Run, token: &str, started_by: &str) -> Result<Output, Error> {
-    let name = execution(&run.staging);
+    let name = run.execution();
     let item = Item::new(run_key(name), APPROVAL).with("state", ASKED).with("token", token).with("started_by", started_by);
     deployment.table.put(&kept(item.with("period", run.period.to_string()))).await?;
     let command = json!({ "action": "approve", "run": name, "approver": "YOUR NAME", "approved": true });

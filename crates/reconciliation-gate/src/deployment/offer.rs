@@ -116,7 +116,8 @@ async fn start(context: &Context, deployment: &Deployment, period: Period, start
     let files = configuration(deployment).await?;
     let loaded = apportion_config::load_files(&files, period).map_err(|error| Error::BadConfiguration(error.to_string()))?;
     let invoices = deployment.invoices.read(period).await?;
-    let assets = Assets { configuration: loaded.files, invoices, ..Assets::default() };
+    let mail = files.get(apportion_config::MAIL).cloned();
+    let assets = Assets { configuration: loaded.files, invoices, mail, ..Assets::default() };
     let files: String = bill.iter().map(|entry| format!("{} {} {}\n", entry.key, entry.version, entry.size)).collect();
     let digest = sha256_hex(format!("{files}{}", assets.lines()).as_bytes());
     let stem = format!("{period}-{}", &digest[..12]);
