@@ -46,6 +46,7 @@ pub struct Options {
 pub struct Invoke {
     pub url: String,
     /// What their names begin with.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "nothing is called without AWS"))]
     pub prefix: Option<String>,
 }
 
@@ -171,8 +172,11 @@ async fn elsewhere<'a>(invoke: &Invoke, progress: &'a (dyn Fn(&str) + Sync)) -> 
 }
 
 #[cfg(not(feature = "aws"))]
-async fn elsewhere<'a>(_invoke: &Invoke, _progress: &'a (dyn Fn(&str) + Sync)) -> Result<Box<dyn Invoker + 'a>, Failure> {
-    Err(Failure::bad_input("this apportion was built without --invoke: build it with `cargo build -p apportion --features aws`"))
+async fn elsewhere<'a>(invoke: &Invoke, _progress: &'a (dyn Fn(&str) + Sync)) -> Result<Box<dyn Invoker + 'a>, Failure> {
+    Err(Failure::bad_input(format!(
+        "--invoke {}: this apportion was built without it: build it with `cargo build -p apportion --features aws`",
+        invoke.url
+    )))
 }
 
 /// The bill as functions elsewhere know it: a key of the store that their own settings name, which `--bill` and `--out` must lie in.

@@ -2,6 +2,8 @@
 
 mod anomalies;
 #[cfg(feature = "aws")]
+mod approve;
+#[cfg(feature = "aws")]
 mod athena_front;
 mod close;
 mod daily;
@@ -99,6 +101,11 @@ enum Command {
     /// Serves Athena's API on this machine over an engine of ours: for AWS_ENDPOINT_URL_ATHENA.
     #[cfg(feature = "aws")]
     Athena(athena_front::FrontArguments),
+    /// Approves a close that waits on AWS for a second person, or refuses it.
+    ///
+    /// Exit codes: 0 answered, 2 nothing waits or this person may not, 1 the gate could not be called.
+    #[cfg(feature = "aws")]
+    Approve(approve::ApproveArguments),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -305,6 +312,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         #[cfg(feature = "aws")]
         Command::Athena(arguments) => athena_front::run(arguments).await,
+        #[cfg(feature = "aws")]
+        Command::Approve(arguments) => print(&approve::run(&arguments).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
         Command::Schema(arguments) => schema::run(&arguments).await.and_then(|text| print(&text)).map(|()| 0),
     }
