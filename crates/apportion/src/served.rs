@@ -155,6 +155,7 @@ fn output(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value,
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use serde_json::json;
