@@ -66,6 +66,14 @@ infra-check: ## infra/ and the state machines by Terraform and by linters, with 
 deploy-local: ## The functions on stand-ins for AWS, deployed by Terraform: scripts/deploy-local says how to look at them and stop them
 	scripts/deploy-local up
 
+.PHONY: watch
+watch: ## The functions on this machine by `cargo lambda watch`, over stand-ins for AWS: README, "The functions on this machine"
+	scripts/watch run
+
+.PHONY: test-watch
+test-watch: ## A month through the functions as `cargo lambda watch` serves them equals the month of one process: two minutes and a half
+	scripts/test-watch
+
 .PHONY: package
 package: ## The functions as zips for AWS Lambda, target/lambda/: about half an hour for each architecture the first time
 	scripts/package

@@ -3,7 +3,8 @@
 use crate::engine::EngineArguments;
 use crate::failure::{BAD_INPUT, DOES_NOT_RECONCILE, Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
-use crate::walker::{Machine, Walked};
+use crate::place::{Scratch, is_s3};
+use crate::walker::{Invoker, Machine, Walked};
 use apportion_config::Loaded;
 use apportion_core::close::{CloseFacts, Compared, Readiness, Reconciliation, RollupFacts, Run, Scan};
 use apportion_core::day::{Day, dated_snapshots};
@@ -11,8 +12,8 @@ use apportion_core::money::Money;
 use apportion_core::org::{DatedTree, Organization};
 use apportion_core::period::Period;
 use apportion_engine::QueryEngine;
-use apportion_output::sha256_hex;
 use apportion_store::Store;
+use digest_mailer::{Outbox, Topic};
 use reconciliation_gate::{Asked, Assets, InvoiceSource, stage};
 use serde::Serialize;
 use serde_json::json;
@@ -37,6 +38,16 @@ pub struct Options {
     pub provisional: bool,
     pub dry_run: bool,
     pub engine: EngineArguments,
+    pub invoke: Option<Invoke>,
+}
+
+/// Functions that somebody else runs.
+#[derive(Debug, Clone)]
+pub struct Invoke {
+    pub url: String,
+    /// What their names begin with.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "nothing is called without AWS"))]
+    pub prefix: Option<String>,
 }
 
 /// What a close printed or wrote.
@@ -64,6 +75,11 @@ pub async fn close(options: &Options, progress: &(dyn Fn(&str) + Sync)) -> Resul
     if options.dry_run && !options.engine.is_embedded() {
         return Err(Failure::bad_input(
             "--dry-run freezes the bill in a temporary folder, which no other engine sees: leave --engine out",
+        ));
+    }
+    if is_s3(&options.out) && options.engine.is_embedded() && options.invoke.is_none() {
+        return Err(Failure::bad_input(
+            "--out s3://…: the embedded engine reads files of this machine alone: name a folder, or --engine athena or trino=URL",
         ));
     }
     let engine = options.engine.open(None).await?;
@@ -94,31 +110,94 @@ async fn close_currency(
     (currency, closes): (&str, &str),
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Summary, Failure> {
-    let (bill, key) = bill_store(&options.bill)?;
-    let scratch = Scratch::new(options)?;
-    let work = Store::directory(scratch.root());
-    let places = Places { bill, work: work.clone(), closes: Store::directory(&options.out) };
-    let (staging, attempt) = scratch.stage(options, loaded)?;
+    let (functions, bill) = match &options.invoke {
+        Some(invoke) => (Functions::Elsewhere(elsewhere(invoke, progress).await?), delivered_key(options)?),
+        None => {
+            let (store, key) = bill_store(&options.bill)?;
+            (Functions::Here(store), key)
+        }
+    };
+    let scratch = Scratch::new(options).await?;
+    let (staging, attempt) = scratch.stage(options, &loaded.digest).await?;
     let asked = Asked {
         period: options.period,
         staging,
-        bill: key,
+        bill,
         provisional: options.provisional,
         closes: closes.to_owned(),
         currency: currency.to_owned(),
         attempt,
     };
-    let run = stage(&work, asked, &assets(options, loaded, template).await?).await.map_err(Failure::other)?;
+    let run = stage(&scratch.work, asked, &assets(options, loaded, template).await?).await.map_err(Failure::other)?;
+    let functions: Box<dyn Invoker + '_> = match functions {
+        Functions::Elsewhere(functions) => functions,
+        Functions::Here(bill) => Box::new(in_process(options, &scratch, bill, template, engine)?),
+    };
+    let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
+    let machine = machine.named(run.execution());
+    let input = json!({ "run": run, "dry_run": options.dry_run, "approval_required": false, "started_by": "" });
+    let walked = machine.walk(functions.as_ref(), input, &|state| progress(state)).await;
+    let staged = Staged { run: &run, scratch: &scratch };
+    finish(options, walked, &staged).await
+}
+
+/// Who runs the functions.
+enum Functions<'a> {
+    /// This process, over the delivered bill.
+    Here(Store),
+    Elsewhere(Box<dyn Invoker + 'a>),
+}
+
+fn in_process(
+    options: &Options,
+    scratch: &Scratch,
+    bill: Store,
+    template: &Template,
+    engine: &Arc<dyn QueryEngine>,
+) -> Result<LocalFunctions, Failure> {
+    let work = scratch.work.clone();
+    // What a dry run stages lies elsewhere; the closes before it are where they are.
+    let closes = if options.dry_run { Store::directory(&options.out) } else { work.clone() };
     let publisher = match options.dry_run {
         true => None,
-        false => Some(publish::Context { work: work.clone(), closes: places.closes.clone(), signer: signer(options)? }),
+        false => Some(publish::Context { work: work.clone(), closes: closes.clone(), signer: signer(options)? }),
     };
-    let functions = LocalFunctions::new(&places, Arc::clone(engine), template, publisher).map_err(Failure::bad_input)?;
-    let machine = Machine::parse("statemachine/month_end.asl.json", MONTH_END).map_err(Failure::other)?;
-    let input = json!({ "run": run, "dry_run": options.dry_run, "approval_required": false, "started_by": "" });
-    let walked = machine.walk(&functions, input, &|state| progress(state)).await;
-    let staged = Staged { work: &work, run: &run, scratch: &scratch };
-    finish(options, walked, &staged).await
+    let places = Places { bill, work, closes };
+    LocalFunctions::new(&places, Arc::clone(engine), template, publisher).map_err(Failure::bad_input)
+}
+
+#[cfg(feature = "aws")]
+async fn elsewhere<'a>(invoke: &Invoke, progress: &'a (dyn Fn(&str) + Sync)) -> Result<Box<dyn Invoker + 'a>, Failure> {
+    Ok(Box::new(crate::served::Served::open(&invoke.url, invoke.prefix.as_deref(), progress).await?))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn elsewhere<'a>(invoke: &Invoke, _progress: &'a (dyn Fn(&str) + Sync)) -> Result<Box<dyn Invoker + 'a>, Failure> {
+    Err(Failure::bad_input(format!(
+        "--invoke {}: this apportion was built without it: build it with `cargo build -p apportion --features aws`",
+        invoke.url
+    )))
+}
+
+/// The bill as functions elsewhere know it: a key of the store that their own settings name, which `--bill` and `--out` must lie in.
+fn delivered_key(options: &Options) -> Result<String, Failure> {
+    let setting = |name: &str, option: &str, value: &Path| -> Result<String, Failure> {
+        let place = apportion_runtime::optional_setting(name).ok_or_else(|| {
+            Failure::bad_input(format!(
+                "--invoke: {name} is not set: take the environment that the functions have (`make watch` writes it)"
+            ))
+        })?;
+        let place = place.trim_end_matches('/').to_owned();
+        let given = value.to_str().unwrap_or_default().trim_end_matches('/');
+        let rest = given.strip_prefix(&place).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        rest.map(|rest| rest.trim_start_matches('/').to_owned()).ok_or_else(|| {
+            Failure::bad_input(format!("{option} {}: the functions go by {name}, which is {place}: name that", value.display()))
+        })
+    };
+    if !setting("APPORTION_WORK", "--out", &options.out)?.is_empty() {
+        return Err(Failure::bad_input("--out: name what APPORTION_WORK names, not a folder in it"));
+    }
+    setting("APPORTION_BILL", "--bill", &options.bill)
 }
 
 /// The key to sign with; a provisional close is signed by nobody.
@@ -156,55 +235,6 @@ fn export_root(path: &Path) -> PathBuf {
     path.to_path_buf()
 }
 
-/// Where `inputs/` and `staging/` go: the out folder, or a temporary one in a dry run, which leaves nothing behind.
-struct Scratch {
-    root: PathBuf,
-    temporary: Option<tempfile::TempDir>,
-}
-
-impl Scratch {
-    fn new(options: &Options) -> Result<Scratch, Failure> {
-        if options.dry_run {
-            let folder = tempfile::tempdir().map_err(|error| Failure::other(format!("a temporary folder: {error}")))?;
-            // What daily runs kept of the organization is read by a close without `--org`.
-            let kept = options.out.join("org");
-            crate::daily::copy(&kept, &folder.path().join("org"))
-                .map_err(|error| Failure::other(format!("--out {}: {error}", kept.display())))?;
-            return Ok(Scratch { root: folder.path().to_path_buf(), temporary: Some(folder) });
-        }
-        Ok(Scratch { root: options.out.clone(), temporary: None })
-    }
-
-    fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// A staging folder of this run's own: `staging/<period>/<digest of what was asked>-<attempt>/`.
-    fn stage(&self, options: &Options, loaded: &Loaded) -> Result<(String, u32), Failure> {
-        let asked = format!("{:?}\n{}", options, loaded.digest);
-        let name = &sha256_hex(asked.as_bytes())[..12];
-        let parent = self.root.join("staging").join(options.period.to_string());
-        let unwritable = |error: std::io::Error| Failure::other(format!("--out {}: {error}", parent.display()));
-        std::fs::create_dir_all(&parent).map_err(unwritable)?;
-        for attempt in 1..10_000 {
-            match std::fs::create_dir(parent.join(format!("{name}-{attempt}"))) {
-                Ok(()) => return Ok((format!("staging/{}/{name}-{attempt}/", options.period), attempt)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(unwritable(error)),
-            }
-        }
-        Err(Failure::other(format!("{}: ten thousand failed runs lie there: remove them", parent.display())))
-    }
-
-    /// Removes what a run that has nothing more to say left.
-    fn clear(&self, run: &Run) {
-        if self.temporary.is_none() {
-            // Left-overs are harmless and named by the next run, so a failure to remove them is not a failure to close.
-            let _ = std::fs::remove_dir_all(self.root.join(&run.staging));
-        }
-    }
-}
-
 /// What the run is made from beside the bill.
 async fn assets(options: &Options, loaded: &Loaded, template: &Template) -> Result<Assets, Failure> {
     let organization = options.organization.as_ref().map(|path| {
@@ -218,7 +248,18 @@ async fn assets(options: &Options, loaded: &Loaded, template: &Template) -> Resu
         organization: organization.transpose()?,
         invoices: InvoiceSource::File(options.invoices.clone()).read(options.period).await.map_err(Failure::bad_input)?,
         template: options.template.is_some().then(|| template.files().clone()),
+        mail: mail(options)?,
     })
+}
+
+/// Who hears of a close that does not end well. A dry run tells only the person who looks at it.
+fn mail(options: &Options) -> Result<Option<Vec<u8>>, Failure> {
+    let path = options.config.join(apportion_config::MAIL);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok((!options.dry_run).then_some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::bad_input(format!("{}: {error}", path.display()))),
+    }
 }
 
 /// The trees of a folder of `<YYYY-MM-DD>.json` that can matter to a period, as one organization file.
@@ -247,7 +288,6 @@ fn dated_organizations(folder: &Path, period: Period) -> Result<Vec<u8>, Failure
 }
 
 struct Staged<'a> {
-    work: &'a Store,
     run: &'a Run,
     scratch: &'a Scratch,
 }
@@ -255,8 +295,23 @@ struct Staged<'a> {
 impl Staged<'_> {
     async fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
         let key = format!("{}{name}", self.run.staging);
-        let bytes = self.work.get(&key).await.map_err(Failure::other)?;
+        let bytes = self.scratch.work.get(&key).await.map_err(Failure::other)?;
         serde_json::from_slice(&bytes).map_err(|error| Failure::other(format!("{key}: {error}")))
+    }
+}
+
+impl Staged<'_> {
+    /// Where the mail about the run lies, as a line for its failure.
+    async fn notice(&self) -> String {
+        let topic = Topic::Close { period: self.run.period, execution: self.run.execution().to_owned() };
+        match Outbox::Directory(self.scratch.work.clone()).newest(&topic).await {
+            Ok(None) => String::new(),
+            Ok(Some(newest)) => {
+                let mail = self.scratch.root().join(digest_mailer::key(&topic, newest.version));
+                format!("\nThe notice: {}", mail.with_extension("html").display())
+            }
+            Err(error) => format!("\nThe notice cannot be looked up: {error}"),
+        }
     }
 }
 
@@ -268,13 +323,13 @@ async fn finish(options: &Options, walked: Walked, staged: &Staged<'_>) -> Resul
             let place = staged.scratch.root().join(&staged.run.staging).join("close/reconciliation.json");
             Err(Failure::new(
                 DOES_NOT_RECONCILE,
-                crate::report::failure(&report, &cause, (!options.dry_run).then_some(place.as_path())),
+                crate::report::failure(&report, &cause, (!options.dry_run).then_some(place.as_path())) + &staged.notice().await,
             ))
         }
         Walked::Failed { error, cause } => {
             staged.scratch.clear(staged.run);
             let code = if error.starts_with("Bad") { BAD_INPUT } else { OTHER };
-            Err(Failure::new(code, cause))
+            Err(Failure::new(code, cause + &staged.notice().await))
         }
         Walked::Succeeded { state, output } => match state.as_str() {
             "NotReady" => {
@@ -316,9 +371,15 @@ async fn closed(options: &Options, staged: &Staged<'_>, output: &serde_json::Val
             )));
         }
     };
-    let summary = summary(staged, status, Some(options.out.join(outcome.folder))).await?;
+    let summary = summary(staged, status, Some(closes_root(options).join(outcome.folder))).await?;
     staged.scratch.clear(staged.run);
     Ok(summary)
+}
+
+/// Where closes go, as it is shown: functions elsewhere may keep them apart.
+fn closes_root(options: &Options) -> PathBuf {
+    let elsewhere = options.invoke.as_ref().and_then(|_| apportion_runtime::optional_setting("APPORTION_CLOSES"));
+    elsewhere.map_or_else(|| options.out.clone(), PathBuf::from)
 }
 
 async fn summary(staged: &Staged<'_>, status: &str, folder: Option<PathBuf>) -> Result<Summary, Failure> {

@@ -2,6 +2,8 @@
 
 mod anomalies;
 #[cfg(feature = "aws")]
+mod approve;
+#[cfg(feature = "aws")]
 mod athena_front;
 mod close;
 mod daily;
@@ -17,12 +19,15 @@ mod hygiene_tests;
 mod init;
 mod init_bill;
 mod local;
+mod place;
 mod query;
 mod rederive;
 mod render;
 mod report;
 mod sample;
 mod schema;
+#[cfg(feature = "aws")]
+mod served;
 mod status;
 mod suggestions;
 mod timed;
@@ -96,6 +101,11 @@ enum Command {
     /// Serves Athena's API on this machine over an engine of ours: for AWS_ENDPOINT_URL_ATHENA.
     #[cfg(feature = "aws")]
     Athena(athena_front::FrontArguments),
+    /// Approves a close that waits on AWS for a second person, or refuses it.
+    ///
+    /// Exit codes: 0 answered, 2 nothing waits or this person may not, 1 the gate could not be called.
+    #[cfg(feature = "aws")]
+    Approve(approve::ApproveArguments),
     /// Writes a sample bill with its organization, invoices, drivers and the truth about it.
     Sample(SampleArguments),
 }
@@ -111,8 +121,8 @@ struct CloseArguments {
     /// The configuration folder; `apportion init` writes a first one.
     #[arg(long, value_name = "DIR")]
     config: PathBuf,
-    /// Where inputs/ and closes/ go.
-    #[arg(long, value_name = "DIR")]
+    /// Where inputs/ and closes/ go: a folder; or s3://bucket/prefix, with another engine than the embedded one.
+    #[arg(long, value_name = "PLACE")]
     out: PathBuf,
     /// The organization as JSON: Roots, OrganizationalUnits, Accounts; or a folder of <YYYY-MM-DD>.json, as the daily run keeps in org/.
     /// Without it the snapshots that daily runs kept in OUT/org/.
@@ -135,6 +145,12 @@ struct CloseArguments {
     json: bool,
     #[command(flatten)]
     engine: engine::EngineArguments,
+    /// Calls the functions where `make watch` serves them, instead of in this process; --bill and --out are then their s3:// places.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["template", "dry_run", "engine"])]
+    invoke: Option<String>,
+    /// What the functions' names begin with at --invoke; without it they have the names of their programs, as in `cargo lambda watch`.
+    #[arg(long, value_name = "PREFIX", requires = "invoke")]
+    functions: Option<String>,
 }
 
 #[derive(Args)]
@@ -296,6 +312,8 @@ async fn run(command: Command) -> Result<u8, Failure> {
         Command::Suggestions(command) => print(&suggestions::run(&command).await?).map(|()| 0),
         #[cfg(feature = "aws")]
         Command::Athena(arguments) => athena_front::run(arguments).await,
+        #[cfg(feature = "aws")]
+        Command::Approve(arguments) => print(&approve::run(&arguments).await?).map(|()| 0),
         Command::Sample(arguments) => run_sample(arguments),
         Command::Schema(arguments) => schema::run(&arguments).await.and_then(|text| print(&text)).map(|()| 0),
     }
@@ -314,6 +332,7 @@ async fn run_close(arguments: CloseArguments) -> Result<u8, Failure> {
         provisional: arguments.provisional,
         dry_run: arguments.dry_run,
         engine: arguments.engine,
+        invoke: arguments.invoke.map(|url| close::Invoke { url, prefix: arguments.functions }),
     };
     let summaries = close::close(&options, &progress).await?;
     if json {

@@ -79,7 +79,8 @@ pub fn summary(summary: &Summary) -> String {
         let _ = writeln!(text, "\nstatements      {}", folder.join("statements").display());
         let _ = writeln!(text, "ledger          {}", folder.join("ledger.csv").display());
         let _ = writeln!(text, "reconciliation  {}", folder.join("reconciliation.json").display());
-        if !report.provisional {
+        // `verify` reads a folder.
+        if !report.provisional && !crate::place::is_s3(folder) {
             let _ = writeln!(text, "prove it        apportion verify {}", folder.display());
         }
     } else {

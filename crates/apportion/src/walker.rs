@@ -27,7 +27,7 @@ const PAYLOAD_BYTES: usize = 262_144;
 /// Iterations of a Map that run at once where it states no limit: Step Functions' own for inline Maps.
 const DEFAULT_CONCURRENCY: usize = 40;
 
-/// Name of an execution on this machine, where there is one at a time.
+/// Name of an execution that was given none.
 const EXECUTION: &str = "local";
 
 /// Calls a function by the name that stands in the definition as `${name}`.
@@ -41,6 +41,7 @@ pub trait Invoker: Send + Sync {
 pub struct Machine {
     scope: Scope,
     timeout: Option<Duration>,
+    execution: String,
 }
 
 /// How an execution ended.
@@ -102,7 +103,12 @@ impl Machine {
         definition::parse(file, text)
     }
 
-    /// Runs to the end. `progress` hears the name of each state as it is entered, and why one is tried again.
+    /// The same machine, whose execution has a name.
+    pub fn named(self, execution: &str) -> Machine {
+        Machine { execution: execution.to_owned(), ..self }
+    }
+
+    /// Runs to the end. `progress` hears the name of each state as it is entered, why one is tried again, and what is caught.
     pub async fn walk(&self, invoker: &dyn Invoker, input: Value, progress: &(dyn Fn(&str) + Sync)) -> Walked {
         self.walk_sleeping(invoker, input, progress, &real_sleep).await
     }
@@ -128,7 +134,7 @@ impl Machine {
         sleep: &Sleep<'_>,
         width: usize,
     ) -> Walked {
-        let context = json!({ "Execution": { "Input": input, "Name": EXECUTION } });
+        let context = json!({ "Execution": { "Input": input, "Name": self.execution } });
         let walk = Walk { invoker, progress, sleep, width };
         let run = walk.scope(&self.scope, input, context);
         let ended = match self.timeout {
@@ -196,6 +202,7 @@ impl Walk<'_> {
             }
             let caught = |catcher: &&Catcher| catcher.errors.iter().any(|error| fault.is(error));
             let Some(catcher) = state.catch.iter().find(caught) else { return Err(fault) };
+            (self.progress)(&format!("{name}: {} ({}); on to {}", fault.error, summary(&fault), catcher.next));
             let output = path::put(raw, catcher.result_path.as_ref(), fault.output())
                 .map_err(|why| Fault::new("States.ResultPathMatchFailure", format!("{name}: {why}")))?;
             return Ok((output, Some(&catcher.next)));

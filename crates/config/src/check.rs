@@ -86,6 +86,9 @@ fn daily_settings(loaded: &Loaded, period: Period, lines: &mut Vec<String>) {
     }
     let Some(mail) = &loaded.mail else { return };
     lines.push(format!("digest from {} to {}", mail.sender, list(&mail.recipients)));
+    if mail.close_recipients != mail.recipients {
+        lines.push(format!("  notices of closes to {}", list(&mail.close_recipients)));
+    }
     let general = mail.anomalies.general;
     lines.push(format!(
         "  anomalies from {} deviations and {} on, after {} days; {} overrides",

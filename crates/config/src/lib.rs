@@ -44,7 +44,9 @@ pub const VERSION: i64 = 1;
 /// Files that every configuration has.
 const NEEDED: [&str; 3] = ["taxonomy.toml", "units.toml", "rules.toml"];
 /// Files that only the daily run reads: no part of a close, nor of its digest.
-const DAILY: [&str; 3] = [HYGIENE, "budgets.csv", "mail.toml"];
+const DAILY: [&str; 3] = [HYGIENE, "budgets.csv", MAIL];
+/// Who gets which mail.
+pub const MAIL: &str = "mail.toml";
 
 /// A configuration that holds, with what it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,8 +180,17 @@ fn loaded(configuration: Configuration, files: Vec<(String, Vec<u8>)>) -> Result
     let present =
         |name: &str| files.iter().find(|(file, _)| file == name).map(|(_, bytes)| Source::decode(name, bytes)).transpose();
     let budgets = present("budgets.csv")?.map(|source| budgets::read(&source, &unit_ids)).transpose()?.unwrap_or_default();
-    let mail = present("mail.toml")?.map(|source| mail::read(&source, &unit_ids)).transpose()?;
+    let mail = present("mail.toml")?.map(|source| mail::read(&source, Some(&unit_ids))).transpose()?;
     Ok(Loaded { configuration, budgets, mail, digest: digest(&files), files })
+}
+
+/// `mail.toml` alone, from its bytes: who hears of a close must be known whatever is wrong with the rest of the configuration. Units that
+/// overrides name are not looked up.
+///
+/// # Errors
+/// The first fault found, with file and line.
+pub fn load_mail(bytes: &[u8]) -> Result<Mail, ConfigError> {
+    mail::read(&Source::decode(MAIL, bytes)?, None)
 }
 
 /// The taxonomy alone, with the units' spellings, of no month in particular.

@@ -1,7 +1,7 @@
-//! `mail.toml`: who gets the digest, and from where on the daily run speaks up.
+//! `mail.toml`: who gets the digest and the notices of closes, and from where on the daily run speaks up.
 
 use crate::error::{ConfigError, Source};
-use crate::raw::{AnomaliesTable, MailFile, OverrideTable, RunTable, Text};
+use crate::raw::{AnomaliesTable, MailFile, OverrideTable, RunTable, Text, Texts};
 use crate::rules::amount_of;
 use crate::{text, units};
 use apportion_core::anomaly::{Override, Settings, Thresholds};
@@ -23,6 +23,8 @@ pub struct Mail {
     /// Name shown beside the sender's address, `""` if none.
     pub sender_name: String,
     pub recipients: Vec<String>,
+    /// Who hears of a close that was refused or failed.
+    pub close_recipients: Vec<String>,
     /// What the subject begins with.
     pub subject: String,
     /// Larger attachments become links.
@@ -36,7 +38,8 @@ pub struct Mail {
     pub anomalies: Settings,
 }
 
-pub(crate) fn read(source: &Source, unit_ids: &BTreeSet<String>) -> Result<Mail, ConfigError> {
+/// Without `unit_ids` no unit that an override names is looked up.
+pub(crate) fn read(source: &Source, unit_ids: Option<&BTreeSet<String>>) -> Result<Mail, ConfigError> {
     let file: MailFile = source.read()?;
     let domains = domains(source, &file.allowed_domains)?;
     let address = |address: &Text| -> Result<String, ConfigError> {
@@ -49,25 +52,30 @@ pub(crate) fn read(source: &Source, unit_ids: &BTreeSet<String>) -> Result<Mail,
             None => Ok(address.get_ref().clone()),
         }
     };
-    if file.recipients.get_ref().is_empty() {
-        return Err(source.wrong(&file.recipients.span(), "there are no recipients", "name who gets the digest"));
-    }
-    let mut recipients: Vec<String> = Vec::new();
-    for written in file.recipients.get_ref() {
-        let recipient = address(written)?;
-        let domain = recipient.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-        if !domains.contains(&domain) {
-            return Err(source.wrong(
-                &written.span(),
-                format!("`{recipient}` is of no allowed domain"),
-                "correct the address, or add its domain to allowed_domains",
-            ));
+    let recipients = |written: &Texts, what: &str| -> Result<Vec<String>, ConfigError> {
+        if written.get_ref().is_empty() {
+            return Err(source.wrong(&written.span(), "there are no recipients", format!("name who gets the {what}")));
         }
-        if recipients.contains(&recipient) {
-            return Err(source.wrong(&written.span(), format!("the recipient `{recipient}` is listed twice"), "keep one"));
+        let mut recipients: Vec<String> = Vec::new();
+        for written in written.get_ref() {
+            let recipient = address(written)?;
+            let domain = recipient.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+            if !domains.contains(&domain) {
+                return Err(source.wrong(
+                    &written.span(),
+                    format!("`{recipient}` is of no allowed domain"),
+                    "correct the address, or add its domain to allowed_domains",
+                ));
+            }
+            if recipients.contains(&recipient) {
+                return Err(source.wrong(&written.span(), format!("the recipient `{recipient}` is listed twice"), "keep one"));
+            }
+            recipients.push(recipient);
         }
-        recipients.push(recipient);
-    }
+        Ok(recipients)
+    };
+    let of_digest = recipients(&file.recipients, "digest")?;
+    let of_closes = file.close_recipients.as_ref().map(|written| recipients(written, "notices of closes")).transpose()?;
     let plain = |what: &str, written: &Option<Text>, default: &str| -> Result<String, ConfigError> {
         let Some(written) = written else { return Ok(default.to_owned()) };
         match text::plain_fault(written.get_ref(), 100) {
@@ -86,7 +94,8 @@ pub(crate) fn read(source: &Source, unit_ids: &BTreeSet<String>) -> Result<Mail,
     Ok(Mail {
         sender: address(&file.sender)?,
         sender_name: plain("sender's name", &file.sender_name, "")?,
-        recipients,
+        close_recipients: of_closes.unwrap_or_else(|| of_digest.clone()),
+        recipients: of_digest,
         subject: plain("subject", &file.subject, "Cloud costs")?,
         attachment_limit_bytes: whole(
             source,
@@ -146,7 +155,11 @@ fn whole(
     Err(source.wrong(&written.span(), format!("`{key}` cannot be {}", written.get_ref()), todo))
 }
 
-fn anomalies(source: &Source, table: Option<&AnomaliesTable>, unit_ids: &BTreeSet<String>) -> Result<Settings, ConfigError> {
+fn anomalies(
+    source: &Source,
+    table: Option<&AnomaliesTable>,
+    unit_ids: Option<&BTreeSet<String>>,
+) -> Result<Settings, ConfigError> {
     let Some(table) = table else { return Ok(Settings::default()) };
     let default = Thresholds::default();
     let least_days = whole(source, "least_days", table.least_days.as_ref(), i64::from(default.least_days), 14..=56)? as u32;
@@ -160,9 +173,14 @@ fn anomalies(source: &Source, table: Option<&AnomaliesTable>, unit_ids: &BTreeSe
     Ok(Settings { general, overrides })
 }
 
-fn one_override(source: &Source, table: &Spanned<OverrideTable>, unit_ids: &BTreeSet<String>) -> Result<Override, ConfigError> {
+fn one_override(
+    source: &Source,
+    table: &Spanned<OverrideTable>,
+    unit_ids: Option<&BTreeSet<String>>,
+) -> Result<Override, ConfigError> {
     let written = table.get_ref();
-    if let Some(unit) = written.unit.as_ref().filter(|unit| !unit_ids.contains(unit.get_ref())) {
+    let is_unknown = |unit: &&Text| unit_ids.is_some_and(|known| !known.contains(unit.get_ref()));
+    if let Some(unit) = written.unit.as_ref().filter(is_unknown) {
         return Err(source.wrong(
             &unit.span(),
             format!("units.toml has no unit `{}`", unit.get_ref()),

@@ -208,6 +208,7 @@ pub struct MailFile {
     pub sender: Text,
     pub sender_name: Option<Text>,
     pub recipients: Texts,
+    pub close_recipients: Option<Texts>,
     pub allowed_domains: Texts,
     pub subject: Option<Text>,
     pub attachment_limit_bytes: Option<Spanned<i64>>,

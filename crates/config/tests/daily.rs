@@ -123,6 +123,16 @@ fn every_fault_of_mail_toml_names_line_fault_and_remedy() {
         ),
         ("\"cfo@example.org\"", "", "mail.toml:3: there are no recipients — name who gets the digest"),
         (
+            "allowed_domains",
+            "close_recipients = []\nallowed_domains",
+            "mail.toml:4: there are no recipients — name who gets the notices of closes",
+        ),
+        (
+            "allowed_domains",
+            "close_recipients = [\"cfo@elsewhere.example\"]\nallowed_domains",
+            "mail.toml:4: `cfo@elsewhere.example` is of no allowed domain — correct the address, or add its domain to allowed_domains",
+        ),
+        (
             "\"cfo@example.org\"",
             "\"cfo@example.org\", \"cfo@example.org\"",
             "mail.toml:3: the recipient `cfo@example.org` is listed twice — keep one",
@@ -184,4 +194,18 @@ fn every_fault_of_mail_toml_names_line_fault_and_remedy() {
         let text = if from.is_empty() { format!("{MAIL}{to}\n") } else { MAIL.replacen(from, to, 1) };
         assert_eq!(load(None, Some(&text)).unwrap_err(), message);
     }
+}
+
+#[test]
+fn notices_of_closes_go_to_the_recipients_unless_others_are_named() {
+    let mail = |text: &str| apportion_config::load_mail(text.as_bytes()).unwrap();
+    assert_eq!(mail(MAIL).close_recipients, ["cfo@example.org"]);
+    let named = MAIL.replace("allowed_domains", "close_recipients = [\"controller@example.org\"]\nallowed_domains");
+    let named = mail(&named);
+    assert_eq!(
+        (named.recipients, named.close_recipients),
+        (vec!["cfo@example.org".into()], vec!["controller@example.org".into()])
+    );
+    // What overrides name is the daily run's affair.
+    mail(&format!("{MAIL}[[anomalies.override]]\nunit = \"gone\"\nignore = true\n"));
 }

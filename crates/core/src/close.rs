@@ -36,6 +36,19 @@ pub struct Run {
     pub attempt: u32,
 }
 
+impl Run {
+    /// Name of the execution: the last folder of its staging.
+    pub fn execution(&self) -> &str {
+        self.staging.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Key of the `mail.toml` that says who hears of the close; absent if nobody does. Not beside the configuration files, which are
+    /// frozen with the close.
+    pub fn mail_key(&self) -> String {
+        format!("{}assets/mail.toml", self.staging)
+    }
+}
+
 /// A part of a list that one Map item works on: `from <= index < to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use crate::days::{Days, snapshots};
 use crate::evaluate::{EVALUATION, configuration};
 use crate::figures::long_day;
 use crate::mail::{Attachment, Message, build, picture_id};
-use crate::outbox::{self, Letter, Preview, Sent};
+use crate::outbox::{self, Letter, Preview, Sent, Topic};
 use crate::page::{File, Notice, Page, Section, Tone};
 use crate::{Context, Error, Output, archive, chart, html, sections, staged, staging, text};
 use apportion_config::{Loaded, Mail};
@@ -15,6 +15,8 @@ use apportion_output::sha256_hex;
 use apportion_store::StoreError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// Stages by name, with the staged file that proves each and what the mail lacks without it.
 const STAGES: [(&str, &str, &str); 6] = [
@@ -72,7 +74,8 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
     let picture = evaluation.map(|found| chart::png(&found.trend)).transpose().map_err(staging)?.flatten();
     let content = content(&page, &attachments)?;
     let sent = Sent { figures: figures_of(&page) };
-    let (version, is_new) = match context.outbox.newest(run.date).await? {
+    let topic = Topic::Digest(run.date);
+    let (version, is_new) = match context.outbox.newest(&topic).await? {
         Some(newest) if newest.content == content => match newest.doubt {
             None => (newest.version, false),
             Some(doubt) => return Err(Error::MailUnknown(doubt)),
@@ -89,7 +92,7 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
         let preview = Preview { html, pdf };
         let (sender, recipients) = (mail.sender.as_str(), mail.recipients.as_slice());
         let letter = Letter {
-            date: run.date,
+            topic: &topic,
             version,
             content: &content,
             mail: &bytes,
@@ -100,7 +103,7 @@ pub(crate) async fn digest(context: &Context, run: &DayRun, stages: &[FailedStag
         };
         was_sent = context.outbox.send(&letter).await?;
     }
-    Ok(Output::Digest { sent: was_sent, mail: outbox::key(run.date, version), version, archive: archived, missing: names })
+    Ok(Output::Digest { sent: was_sent, mail: outbox::key(&topic, version), version, archive: archived, missing: names })
 }
 
 /// The mail, and the HTML with its picture inside to look at.
@@ -115,10 +118,23 @@ fn message(
 ) -> Result<(Vec<u8>, String), Error> {
     let replaces = if version > 1 { format!(" (replaces mail {})", version - 1) } else { String::new() };
     let subject = format!("{}: {date}{replaces}", mail.subject);
-    let source = format!("cid:{}", picture_id(date));
+    let id = picture_id(date);
+    let source = format!("cid:{id}");
     let body = html::render(page, picture.map(|_| source.as_str()));
     let text = text::render(page);
-    let message = Message { date, version, subject: &subject, text: &text, html: &body, picture, attachments, content };
+    let message = Message {
+        topic: &Topic::Digest(date),
+        version,
+        // The end of the day reported on.
+        date: (date.number() + 1) * DAY_SECONDS,
+        recipients: &mail.recipients,
+        subject: &subject,
+        text: &text,
+        html: &body,
+        picture: picture.map(|png| (id.as_str(), png)),
+        attachments,
+        content,
+    };
     let inside = picture.map(|png| format!("data:image/png;base64,{}", base64(png)));
     Ok((build(mail, &message)?, html::render(page, inside.as_deref())))
 }
@@ -295,7 +311,7 @@ async fn hygiene(context: &Context, run: &DayRun, evaluation: Option<&Evaluation
 }
 
 /// Names all that a reader gets.
-fn content(page: &Page, attachments: &[Attachment]) -> Result<String, Error> {
+pub(crate) fn content(page: &Page, attachments: &[Attachment]) -> Result<String, Error> {
     let mut parts = serde_json::to_string(page).map_err(staging)?;
     for one in attachments {
         parts.push_str(&format!("\n{} {}", one.name, sha256_hex(&one.bytes)));

@@ -3,6 +3,7 @@
 use apportion_core::day::Day;
 use apportion_core::evaluation::Evaluation;
 use apportion_core::money::Money;
+use apportion_core::period::Period;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Longest name shown, in characters; the CSV has all of it.
@@ -33,6 +34,14 @@ pub fn exact(money: Money, places: u32) -> String {
     let (whole, fraction) =
         text.split_once('.').map_or((text.as_str(), String::new()), |(whole, fraction)| (whole, format!(".{fraction}")));
     format!("{}{}{fraction}", if minor < 0 { MINUS.to_string() } else { String::new() }, grouped(whole))
+}
+
+/// All decimals that say something, at least two: `1,234.5678`, `−0.10`.
+pub fn full_amount(money: Money) -> String {
+    let text = money.abs().to_string();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let sign = if money.is_negative() { MINUS.to_string() } else { String::new() };
+    format!("{sign}{}.{:0<2}", grouped(whole), decimals.trim_end_matches('0'))
 }
 
 fn grouped(digits: &str) -> String {
@@ -80,6 +89,11 @@ pub fn long_day(day: Day) -> String {
 
 pub fn month(day: Day) -> String {
     MONTHS[usize::from(day.period().month()) - 1].to_owned()
+}
+
+/// `September 2026`.
+pub fn month_of(period: Period) -> String {
+    format!("{} {}", MONTHS[usize::from(period.month()) - 1], period.year())
 }
 
 /// A name from the bill as text: what cannot be seen, or reorders what can, shows as its code point; cut if very long.
@@ -147,6 +161,8 @@ mod tests {
             ("+12".into(), "−12".into(), "0".into())
         );
         assert_eq!(exact(money("1234.565"), 2), "1,234.57");
+        let full = ["1234.5678", "-0.1", "7", "0", "-1234567.125"].map(|text| full_amount(money(text)));
+        assert_eq!(full, ["1,234.5678", "−0.10", "7.00", "0.00", "−1,234,567.125"]);
         assert_eq!(exact(money("-1234.5"), 0), "−1,235");
     }
 

@@ -1,7 +1,7 @@
 //! The morning's mail: budgets, forecast and anomalies of a day, the digest that says them, the archive of what it was made from.
 //!
-//! Steps: `evaluate` (figures, from the staged day rows), `digest` (archive, mail). What the figures mean is core's
-//! (`core::evaluation`); a digest that misses a stage says so at its top and is sent all the same.
+//! Steps: `evaluate` (figures, from the staged day rows), `digest` (archive, mail), `close_notice` (a close that was refused or failed). What
+//! the figures mean is core's (`core::evaluation`); a digest that misses a stage says so at its top and is sent all the same.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod anomalies;
@@ -15,8 +15,10 @@ mod evaluate;
 mod figures;
 mod html;
 mod mail;
+mod notice;
 mod outbox;
 mod page;
+mod remedies;
 mod sections;
 #[cfg(feature = "aws")]
 mod ses;
@@ -25,11 +27,14 @@ mod versions;
 
 pub use anomalies::{DecideError, Decision, FalsePositives, Record, decide, false_positives, records};
 pub use archive::{BREAKDOWN_COLUMNS, breakdown_csv, breakdown_key};
-pub use outbox::{Letter, Newest, Outbox, Preview, Sent};
+pub use notice::{Ending, StateError};
+pub use outbox::{Letter, Newest, Outbox, Preview, Sent, Topic, key};
 #[cfg(feature = "aws")]
 pub use ses::Ses;
 
+use apportion_core::close::Run;
 use apportion_core::day::{Day, DayRun, FailedStage};
+use apportion_core::period::Period;
 use apportion_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +59,20 @@ pub enum Event {
         #[serde(default)]
         stages: Vec<FailedStage>,
     },
-    /// A person says whether a mail went out of which that is not known ([`Error::MailUnknown`]).
-    Settle { date: Day, version: u32, was_sent: bool },
+    /// Tells of a close that did not end well, once for each execution.
+    CloseNotice { run: Run, outcome: Ending, error: StateError },
+    /// A person says whether a mail went out of which that is not known ([`Error::MailUnknown`]): the digest of `date`, or the notice of
+    /// `period` and `execution`.
+    Settle {
+        #[serde(default)]
+        date: Option<Day>,
+        #[serde(default)]
+        period: Option<Period>,
+        #[serde(default)]
+        execution: Option<String>,
+        version: u32,
+        was_sent: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,6 +96,12 @@ pub enum Output {
         archive: Option<String>,
         /// Stages that the mail names as missing.
         missing: Vec<String>,
+    },
+    Notice {
+        /// False when it was sent before, or when nobody is named to hear of closes.
+        sent: bool,
+        /// Key of the mail in the outbox, `""` if there is none.
+        mail: String,
     },
     Settled {
         /// `sent`, or `refused`: the next run sends it.
@@ -132,8 +155,14 @@ pub async fn handle(context: &Context, event: Event) -> Result<Output, Error> {
     match event {
         Event::Evaluate { run } => evaluate::evaluate(context, &run).await,
         Event::Digest { run, stages } => digest::digest(context, &run, &stages).await,
-        Event::Settle { date, version, was_sent } => {
-            Ok(Output::Settled { state: context.outbox.settle(date, version, was_sent).await? })
+        Event::CloseNotice { run, outcome, error } => notice::notice(context, &run, outcome, &error).await,
+        Event::Settle { date, period, execution, version, was_sent } => {
+            let topic = match (date, period, execution) {
+                (Some(date), None, None) => Topic::Digest(date),
+                (None, Some(period), Some(execution)) => Topic::Close { period, execution },
+                _ => return Err(Error::NothingToSettle("name `date`, or `period` and `execution`".to_owned())),
+            };
+            Ok(Output::Settled { state: context.outbox.settle(&topic, version, was_sent).await? })
         }
     }
 }

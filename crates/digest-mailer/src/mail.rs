@@ -1,8 +1,9 @@
 //! The message: text and HTML as alternatives, the picture beside the HTML, the attachments around both.
 //!
-//! The same content gives the same bytes: the date is the end of the day reported on, boundaries and ids come from the content.
+//! The same content gives the same bytes at the same date: boundaries and ids come from the content.
 
 use crate::Error;
+use crate::outbox::Topic;
 use apportion_config::Mail;
 use apportion_core::day::Day;
 use apportion_output::sha256_hex;
@@ -13,7 +14,6 @@ use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
-const DAY_SECONDS: i64 = 86_400;
 /// Header that names the content: what was sent once is not sent again.
 pub const CONTENT: &str = "X-Apportion-Content";
 
@@ -24,12 +24,16 @@ pub struct Attachment {
 }
 
 pub struct Message<'a> {
-    pub date: Day,
+    pub topic: &'a Topic,
     pub version: u32,
+    /// Seconds since 1970-01-01.
+    pub date: i64,
+    pub recipients: &'a [String],
     pub subject: &'a str,
     pub text: &'a str,
     pub html: &'a str,
-    pub picture: Option<&'a [u8]>,
+    /// Its id in the HTML, and the PNG.
+    pub picture: Option<(&'a str, &'a [u8])>,
     pub attachments: &'a [Attachment],
     /// Names what the mail says; see [`CONTENT`].
     pub content: &'a str,
@@ -42,7 +46,8 @@ pub fn picture_id(date: Day) -> String {
 
 pub fn build(mail: &Mail, message: &Message<'_>) -> Result<Vec<u8>, Error> {
     let domain = mail.sender.rsplit('@').next().unwrap_or("localhost");
-    let id = format!("digest-{}-{}-{}@{domain}", message.date, message.version, message.content.get(..16).unwrap_or_default());
+    let (name, of) = (message.topic.name(), message.topic.folder());
+    let id = format!("{name}-{of}-{}-{}@{domain}", message.version, message.content.get(..16).unwrap_or_default());
     let boundary = |part: &str| {
         let digest = sha256_hex(format!("{}/{}/{part}", message.content, message.version).as_bytes());
         format!("=_{part}_{}", digest.get(..32).unwrap_or_default())
@@ -53,8 +58,8 @@ pub fn build(mail: &Mail, message: &Message<'_>) -> Result<Vec<u8>, Error> {
     let html = MimePart::new("text/html", message.html);
     let html = match message.picture {
         None => html,
-        Some(png) => {
-            let picture = MimePart::new("image/png", png).inline().cid(picture_id(message.date));
+        Some((id, png)) => {
+            let picture = MimePart::new("image/png", png).inline().cid(id);
             multipart("related", vec![html, picture])
         }
     };
@@ -68,12 +73,12 @@ pub fn build(mail: &Mail, message: &Message<'_>) -> Result<Vec<u8>, Error> {
     );
     let sender_name = (!mail.sender_name.is_empty()).then_some(mail.sender_name.as_str());
     let recipients: Vec<Address<'_>> =
-        mail.recipients.iter().map(|one| Address::new_address(None::<&str>, one.as_str())).collect();
+        message.recipients.iter().map(|one| Address::new_address(None::<&str>, one.as_str())).collect();
     let builder = MessageBuilder::new()
         .from(Address::new_address(sender_name, mail.sender.as_str()))
         .to(Address::new_list(recipients))
         .subject(message.subject)
-        .date((message.date.number() + 1) * DAY_SECONDS)
+        .date(message.date)
         .message_id(id.as_str())
         .header("Auto-Submitted", HeaderType::Raw(Raw::new("auto-generated")))
         .header(CONTENT, HeaderType::Raw(Raw::new(message.content)));

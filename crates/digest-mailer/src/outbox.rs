@@ -5,6 +5,7 @@ use crate::mail::content_of;
 use crate::ses::Ses;
 use crate::{Error, versions};
 use apportion_core::day::Day;
+use apportion_core::period::Period;
 use apportion_store::{PutOutcome, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,15 +14,49 @@ use std::collections::BTreeMap;
 #[derive(Clone)]
 pub enum Outbox {
     /// `outbox/<date>/digest.eml`, with `digest.html` and `executive.pdf` to look at; a mail that replaces it is `digest.2.eml`, and so on.
+    /// Of a close that did not end well, `outbox/<period>/close-<execution>.eml` and `.html`.
     Directory(Store),
     /// SES sends it; the same files are kept in a store.
     #[cfg(feature = "aws")]
     Ses(Ses),
 }
 
+/// What a mail is about. Each topic has mails of its own, numbered from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topic {
+    /// The digest of a day.
+    Digest(Day),
+    /// A close that was refused or failed, by its execution.
+    Close { period: Period, execution: String },
+}
+
+/// What the names of a close's notices begin with.
+pub(crate) const CLOSE: &str = "close-";
+
+impl Topic {
+    /// The day or month that the mail is of.
+    pub(crate) fn folder(&self) -> String {
+        match self {
+            Topic::Digest(date) => date.to_string(),
+            Topic::Close { period, .. } => period.to_string(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Topic::Digest(_) => "digest".to_owned(),
+            Topic::Close { execution, .. } => format!("{CLOSE}{execution}"),
+        }
+    }
+
+    fn stem(&self) -> String {
+        format!("outbox/{}/{}", self.folder(), self.name())
+    }
+}
+
 /// A mail on its way.
 pub struct Letter<'a> {
-    pub date: Day,
+    pub topic: &'a Topic,
     /// From 1; above 1 it replaces the one before.
     pub version: u32,
     /// Names what the mail says: the same content is not sent again.
@@ -42,14 +77,14 @@ pub struct Preview {
     pub pdf: Option<Vec<u8>>,
 }
 
-/// What a sent digest said, for the one that may replace it: `digest.json` beside it.
+/// What a sent mail said, for the one that may replace it: `digest.json` beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Name -> figure.
     pub figures: BTreeMap<String, String>,
 }
 
-/// The newest mail of a date.
+/// The newest mail of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newest {
     pub version: u32,
@@ -59,20 +94,16 @@ pub struct Newest {
     pub doubt: Option<String>,
 }
 
-fn stem(date: Day) -> String {
-    format!("outbox/{date}/digest")
-}
-
-pub fn key(date: Day, version: u32) -> String {
-    versions::key(&stem(date), "eml", version)
+pub fn key(topic: &Topic, version: u32) -> String {
+    versions::key(&topic.stem(), "eml", version)
 }
 
 impl Outbox {
-    pub async fn newest(&self, date: Day) -> Result<Option<Newest>, Error> {
+    pub async fn newest(&self, topic: &Topic) -> Result<Option<Newest>, Error> {
         match self {
-            Outbox::Directory(store) => newest(store, date).await,
+            Outbox::Directory(store) => newest(store, topic).await,
             #[cfg(feature = "aws")]
-            Outbox::Ses(ses) => ses.newest(date).await,
+            Outbox::Ses(ses) => ses.newest(topic).await,
         }
     }
 
@@ -81,11 +112,11 @@ impl Outbox {
         match self {
             Outbox::Directory(store) => {
                 // What lies beside a sent mail is of that mail.
-                if store.head(&key(letter.date, letter.version)).await?.is_some() {
+                if store.head(&key(letter.topic, letter.version)).await?.is_some() {
                     return Ok(false);
                 }
                 keep_preview(store, letter).await?;
-                Ok(store.put_once(&key(letter.date, letter.version), letter.mail).await? == PutOutcome::Created)
+                Ok(store.put_once(&key(letter.topic, letter.version), letter.mail).await? == PutOutcome::Created)
             }
             #[cfg(feature = "aws")]
             Outbox::Ses(ses) => ses.send(letter).await,
@@ -94,25 +125,26 @@ impl Outbox {
 
     /// Says of a mail that nobody knew whether it went out. Gives what is now known of it.
     #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "a folder leaves no doubt"))]
-    pub async fn settle(&self, date: Day, version: u32, was_sent: bool) -> Result<&'static str, Error> {
+    pub async fn settle(&self, topic: &Topic, version: u32, was_sent: bool) -> Result<&'static str, Error> {
         match self {
             Outbox::Directory(_) => {
-                let what = format!("mail {version} of {date} lies in the outbox or does not: there is no doubt to settle");
+                let key = key(topic, version);
+                let what = format!("`{key}` lies in the outbox or does not: there is no doubt to settle");
                 Err(Error::NothingToSettle(what))
             }
             #[cfg(feature = "aws")]
-            Outbox::Ses(ses) => ses.settle(date, version, was_sent).await,
+            Outbox::Ses(ses) => ses.settle(topic, version, was_sent).await,
         }
     }
 }
 
-async fn newest(store: &Store, date: Day) -> Result<Option<Newest>, Error> {
-    let version = versions::newest(store, &stem(date), "eml").await?;
+async fn newest(store: &Store, topic: &Topic) -> Result<Option<Newest>, Error> {
+    let version = versions::newest(store, &topic.stem(), "eml").await?;
     if version == 0 {
         return Ok(None);
     }
-    let content = content_of(&store.get(&key(date, version)).await?).unwrap_or_default();
-    let facts = versions::key(&stem(date), "json", version);
+    let content = content_of(&store.get(&key(topic, version)).await?).unwrap_or_default();
+    let facts = versions::key(&topic.stem(), "json", version);
     let sent = match store.get(&facts).await {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| crate::staging(format!("{facts}: {error}")))?,
         Err(apportion_store::StoreError::NotFound { .. }) => Sent::default(),
@@ -123,10 +155,10 @@ async fn newest(store: &Store, date: Day) -> Result<Option<Newest>, Error> {
 
 /// What lies beside the mail.
 pub(crate) async fn keep_preview(store: &Store, letter: &Letter<'_>) -> Result<(), Error> {
-    let Letter { date, version, .. } = *letter;
-    store.put(&versions::key(&stem(date), "html", version), letter.preview.html.as_bytes()).await?;
+    let Letter { topic, version, .. } = *letter;
+    store.put(&versions::key(&topic.stem(), "html", version), letter.preview.html.as_bytes()).await?;
     if let Some(pdf) = &letter.preview.pdf {
-        store.put(&versions::key(&format!("outbox/{date}/executive"), "pdf", version), pdf).await?;
+        store.put(&versions::key(&format!("outbox/{}/executive", topic.folder()), "pdf", version), pdf).await?;
     }
-    Ok(store.put(&versions::key(&stem(date), "json", version), &crate::json(letter.sent)?).await?)
+    Ok(store.put(&versions::key(&topic.stem(), "json", version), &crate::json(letter.sent)?).await?)
 }

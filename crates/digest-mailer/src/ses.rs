@@ -1,7 +1,7 @@
 //! SES sends; DynamoDB keeps that it was sent once.
 //!
 //! SES takes no token that would make a second request harmless, and does not say afterwards whether it took one. So a mail is claimed
-//! before it is sent, by an item `MAIL#<date>#digest` `<version>`, and goes out at most once:
+//! before it is sent, by an item `MAIL#<date>#digest` `<version>` (of a close `MAIL#<period>#close-<execution>`), and goes out at most once:
 //!
 //! | `state` | what is known | a later run |
 //! |---|---|---|
@@ -11,8 +11,7 @@
 //! | `unknown` | the answer was lost; `reason` | sends nothing, fails with `MailUnknown` until a person settles it |
 
 use crate::Error;
-use crate::outbox::{Letter, Newest, Sent, keep_preview, key};
-use apportion_core::day::Day;
+use crate::outbox::{CLOSE, Letter, Newest, Sent, Topic, keep_preview, key};
 use apportion_runtime::service::{Class, ServiceError};
 use apportion_runtime::table::{Item, Put, Range, Table, When};
 use apportion_store::Store;
@@ -57,9 +56,9 @@ impl Ses {
         Ses { pause, ..self }
     }
 
-    pub(crate) async fn newest(&self, date: Day) -> Result<Option<Newest>, Error> {
+    pub(crate) async fn newest(&self, topic: &Topic) -> Result<Option<Newest>, Error> {
         let range = Range { from: "0", to: "9", newest_first: true, limit: None };
-        let items = self.table.query(&pk(date), &range).await?;
+        let items = self.table.query(&pk(topic), &range).await?;
         let Some(item) = items.into_iter().find(|item| item.field("state") != REFUSED) else { return Ok(None) };
         let version = item.sk.parse().map_err(|error| crate::staging(format!("{} {}: {error}", item.pk, item.sk)))?;
         let figures = serde_json::from_str(item.field("figures")).map_err(crate::staging)?;
@@ -107,11 +106,11 @@ impl Ses {
         }
     }
 
-    pub(crate) async fn settle(&self, date: Day, version: u32, was_sent: bool) -> Result<&'static str, Error> {
+    pub(crate) async fn settle(&self, topic: &Topic, version: u32, was_sent: bool) -> Result<&'static str, Error> {
         let nothing = |state: &str| {
-            Err(Error::NothingToSettle(format!("mail {version} of {date} is not in doubt: its state is `{state}`")))
+            Err(Error::NothingToSettle(format!("`{}` is not in doubt: its state is `{state}`", key(topic, version))))
         };
-        let Some(there) = self.table.get(&pk(date), &sk(version)).await? else { return nothing("none") };
+        let Some(there) = self.table.get(&pk(topic), &sk(version)).await? else { return nothing("none") };
         let state = if was_sent { SENT } else { REFUSED };
         if there.field("state") == state && there.field("reason") == BY_HAND {
             return Ok(state);
@@ -143,7 +142,7 @@ impl Ses {
 
     async fn keep(&self, letter: &Letter<'_>) -> Result<(), Error> {
         keep_preview(&self.archive, letter).await?;
-        Ok(self.archive.put(&key(letter.date, letter.version), letter.mail).await?)
+        Ok(self.archive.put(&key(letter.topic, letter.version), letter.mail).await?)
     }
 
     /// Gives SES's id of the message. Only what was refused for too many requests is tried again: nothing else surely did nothing.
@@ -209,8 +208,8 @@ impl Ses {
 /// `reason` of a state that a person gave.
 const BY_HAND: &str = "settled by hand";
 
-fn pk(date: Day) -> String {
-    format!("MAIL#{date}#digest")
+fn pk(topic: &Topic) -> String {
+    format!("MAIL#{}#{}", topic.folder(), topic.name())
 }
 
 fn sk(version: u32) -> String {
@@ -222,7 +221,7 @@ fn item(letter: &Letter<'_>) -> Result<Item, Error> {
     getrandom::fill(&mut random).map_err(crate::staging)?;
     let claim: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let figures = serde_json::to_string(&letter.sent.figures).map_err(crate::staging)?;
-    Ok(Item::new(pk(letter.date), sk(letter.version))
+    Ok(Item::new(pk(letter.topic), sk(letter.version))
         .with("state", SENDING)
         .with("claim", claim)
         .with("content", letter.content)
@@ -240,10 +239,15 @@ fn standing(there: &Item) -> Result<bool, Error> {
 
 /// What is not known, and what to do.
 fn doubt(item: &Item) -> String {
-    let date = item.pk.split('#').nth(1).unwrap_or_default();
+    let mut parts = item.pk.splitn(3, '#').skip(1);
+    let (of, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let topic = match name.strip_prefix(CLOSE) {
+        None => format!("\"date\":\"{of}\""),
+        Some(execution) => format!("\"period\":\"{of}\",\"execution\":\"{execution}\""),
+    };
     let version = item.sk.trim_start_matches('0');
     format!(
-        "it is not known whether mail {version} of {date} went out ({}): look for it with a recipient or in the events of SES, then call the mailer with {{\"action\":\"settle\",\"date\":\"{date}\",\"version\":{version},\"was_sent\":true}}, or false to have it sent by the next run",
+        "it is not known whether mail {version} of {of} went out ({}): look for it with a recipient or in the events of SES, then call the mailer with {{\"action\":\"settle\",{topic},\"version\":{version},\"was_sent\":true}}, or false to have it sent by the next run",
         item.field("reason")
     )
 }

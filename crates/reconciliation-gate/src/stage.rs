@@ -17,6 +17,8 @@ pub struct Assets {
     pub invoices: Option<Vec<u8>>,
     /// Files of the statement template, by path, where it is the run's own.
     pub template: Option<BTreeMap<String, Vec<u8>>>,
+    /// `mail.toml`: who hears of a close that is refused or fails. No close is made from it.
+    pub mail: Option<Vec<u8>>,
 }
 
 /// A close that is asked for. `staging` ends in `/` and is this run's alone.
@@ -61,7 +63,7 @@ pub async fn stage(work: &Store, asked: Asked, assets: &Assets) -> Result<Run, E
     let Asked { period, staging, bill, provisional, closes, currency, attempt } = asked;
     assets.put(work, &staging).await?;
     let at = |name: &str| format!("{staging}assets/{name}");
-    Ok(Run {
+    let run = Run {
         period,
         bill,
         configuration: at("configuration/"),
@@ -73,7 +75,11 @@ pub async fn stage(work: &Store, asked: Asked, assets: &Assets) -> Result<Run, E
         currency,
         attempt,
         staging,
-    })
+    };
+    if let Some(mail) = &assets.mail {
+        work.put(&run.mail_key(), mail).await?;
+    }
+    Ok(run)
 }
 
 /// Stages a daily run over a bill; `dated` is the day that the organization file is of.

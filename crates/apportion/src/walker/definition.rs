@@ -176,7 +176,7 @@ fn machine(value: Value) -> Result<Machine, Wrong> {
     let timeout = fields.seconds("TimeoutSeconds")?;
     let scope = scope(&mut fields)?;
     fields.end()?;
-    Ok(Machine { scope, timeout })
+    Ok(Machine { scope, timeout, execution: super::EXECUTION.to_owned() })
 }
 
 /// `StartAt` and `States`, every target among them, every state reached.

@@ -212,7 +212,8 @@ async fn a_caught_error_lies_beside_the_input_and_a_fail_state_tells_it() {
     } });
     let run = run(machine, json!({ "part": {} })).await;
     assert_eq!(failed(&run), ("BadBill", "bill.csv, line 3: \"x\" is no number"));
-    assert_eq!(run.progress, ["Work", "Failed"]);
+    let caught = "Work: BadBill (bill.csv, line 3: \"x\" is no number); on to Failed";
+    assert_eq!(run.progress, ["Work", caught, "Failed"]);
 }
 
 #[tokio::test]

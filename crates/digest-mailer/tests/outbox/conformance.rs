@@ -1,7 +1,7 @@
 //! What every [`Outbox`] must do. Each check names what failed.
 
 use apportion_core::day::Day;
-use digest_mailer::{Error, Letter, Newest, Outbox, Preview, Sent};
+use digest_mailer::{Error, Letter, Newest, Outbox, Preview, Sent, Topic};
 use std::collections::BTreeMap;
 
 /// Runs every check on an empty outbox that sends from `sender` to `recipient`; the first failure is the result.
@@ -32,7 +32,7 @@ impl Mailer<'_> {
         let preview = Preview { html: format!("<p>{content}</p>"), pdf: Some(b"%PDF".to_vec()) };
         let sent = sent(content);
         let letter = Letter {
-            date,
+            topic: &Topic::Digest(date),
             version,
             content,
             mail: mail.as_bytes(),
@@ -45,7 +45,7 @@ impl Mailer<'_> {
     }
 
     async fn newest(&self, date: Day) -> Result<Option<Newest>, String> {
-        good(self.outbox.newest(date).await, "newest")
+        good(self.outbox.newest(&Topic::Digest(date)).await, "newest")
     }
 }
 

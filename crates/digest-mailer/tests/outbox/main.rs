@@ -4,14 +4,14 @@
 mod conformance;
 
 use apportion_store::Store;
-use digest_mailer::Outbox;
+use digest_mailer::{Outbox, Topic};
 
 #[tokio::test]
 async fn the_directory_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Outbox::Directory(Store::directory(folder.path()));
     conformance::check(&outbox, "apportion@example.com", "finops@example.com").await.unwrap();
-    let error = outbox.settle("2026-09-01".parse().unwrap(), 1, true).await.unwrap_err();
+    let error = outbox.settle(&Topic::Digest("2026-09-01".parse().unwrap()), 1, true).await.unwrap_err();
     assert_eq!(error.name(), "NothingToSettle");
 }
 

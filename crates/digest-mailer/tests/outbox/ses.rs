@@ -1,10 +1,9 @@
 use super::conformance;
-use apportion_core::day::Day;
 use apportion_runtime::table::{Item, Table};
 use apportion_stand_ins::{Fault, Proxy, StandIn, dynamodb_table, emulator, mail_server};
 use apportion_store::Store;
 use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
-use digest_mailer::{Error, Letter, Outbox, Preview, Sent, Ses};
+use digest_mailer::{Context, Error, Event, Letter, Outbox, Output, Preview, Sent, Ses, Topic, handle};
 use std::time::Duration;
 
 struct World {
@@ -51,8 +50,8 @@ fn world(name: &str) -> Option<World> {
     Some(World { folder, mails, before_ses, before_table, table, outbox, recipient: format!("{name}@example.com") })
 }
 
-fn day() -> Day {
-    "2026-09-15".parse().unwrap()
+fn day() -> Topic {
+    Topic::Digest("2026-09-15".parse().unwrap())
 }
 
 impl World {
@@ -65,7 +64,7 @@ impl World {
         let preview = Preview { html: content.to_owned(), pdf: None };
         let sent = Sent::default();
         let letter = Letter {
-            date: day(),
+            topic: &day(),
             version: 1,
             content,
             mail: mail.as_bytes(),
@@ -139,14 +138,14 @@ async fn a_mail_of_which_the_answer_is_lost_goes_out_once_and_is_unknown_until_s
             assert!(error.to_string().contains("\"action\":\"settle\",\"date\":\"2026-09-15\",\"version\":1"), "{error}");
         }
         assert_eq!((world.state().await.as_str(), world.subjects().len()), ("unknown", 1));
-        let newest = world.outbox.newest(day()).await.unwrap().unwrap();
+        let newest = world.outbox.newest(&day()).await.unwrap().unwrap();
         assert!(newest.doubt.is_some() && newest.content == "doubtful", "{newest:?}");
         for _ in 0..2 {
-            assert_eq!(world.outbox.settle(day(), 1, true).await.unwrap(), "sent");
+            assert_eq!(world.outbox.settle(&day(), 1, true).await.unwrap(), "sent");
         }
         assert!(!world.send("doubtful").await.unwrap());
-        assert_eq!(world.outbox.newest(day()).await.unwrap().unwrap().doubt, None);
-        let error = world.outbox.settle(day(), 1, false).await.unwrap_err();
+        assert_eq!(world.outbox.newest(&day()).await.unwrap().unwrap().doubt, None);
+        let error = world.outbox.settle(&day(), 1, false).await.unwrap_err();
         assert_eq!(error.name(), "NothingToSettle", "{error}");
         assert_eq!(world.subjects(), ["doubtful"]);
     }
@@ -157,8 +156,8 @@ async fn a_mail_that_a_person_says_was_not_sent_is_sent_by_the_next_run() {
     let Some(world) = world("ses-settled") else { return };
     world.before_ses.inject("outbound-emails", 1, Fault::Reset);
     assert_eq!(world.send("again").await.unwrap_err().name(), "MailUnknown");
-    assert_eq!(world.outbox.settle(day(), 1, false).await.unwrap(), "refused");
-    assert_eq!(world.outbox.newest(day()).await.unwrap(), None);
+    assert_eq!(world.outbox.settle(&day(), 1, false).await.unwrap(), "refused");
+    assert_eq!(world.outbox.newest(&day()).await.unwrap(), None);
     assert!(world.send("again").await.unwrap());
     assert_eq!((world.subjects(), world.state().await.as_str()), (vec!["again".to_owned()], "sent"));
 }
@@ -169,7 +168,7 @@ async fn a_run_that_died_while_sending_leaves_an_unknown_mail() {
     let Some(world) = world("ses-died") else { return };
     let dead = Item::new("MAIL#2026-09-15#digest", "000001").with("state", "sending").with("claim", "of the dead");
     world.table.put(&dead.with("content", "dead").with("figures", "{}")).await.unwrap();
-    let newest = world.outbox.newest(day()).await.unwrap().unwrap();
+    let newest = world.outbox.newest(&day()).await.unwrap().unwrap();
     assert!(newest.doubt.unwrap().contains("did not come to its end"));
     assert_eq!(world.send("dead").await.unwrap_err().name(), "MailUnknown");
     assert_eq!((world.state().await.as_str(), world.subjects().len()), ("unknown", 0));
@@ -191,7 +190,7 @@ async fn a_mail_that_ses_refuses_is_named_and_sent_by_the_next_run() {
         let error = world.send("refused").await.unwrap_err();
         assert_eq!(error.name(), name, "{error}");
         assert!(world.item().await.field("reason").contains(code));
-        assert_eq!(world.outbox.newest(day()).await.unwrap(), None, "what nobody got is not the newest mail");
+        assert_eq!(world.outbox.newest(&day()).await.unwrap(), None, "what nobody got is not the newest mail");
         world.before_ses.clear();
     }
     assert!(world.send("in other words").await.unwrap());
@@ -215,4 +214,40 @@ async fn other_senders_and_too_many_recipients_are_refused_before_anything_is_cl
         assert_eq!(error.name(), "BadConfiguration", "{error}");
     }
     assert_eq!((world.before_ses.seen("POST"), world.before_table.seen("PutItem")), (0, 0));
+}
+
+/// What a close's notice goes by is what the digest goes by: claimed, sent once, in doubt until settled.
+#[tokio::test]
+async fn the_notice_of_a_close_goes_out_once_and_may_be_settled() {
+    let Some(world) = world("ses-notice") else { return };
+    let work = Store::directory(world.folder.path());
+    let recipient = world.recipient.clone();
+    let mail = format!(
+        "version = 1\nsender = \"{SENDER}\"\nrecipients = [\"digest@example.com\"]\nclose_recipients = [\"{recipient}\"]\nallowed_domains = [\"example.com\"]\n"
+    );
+    let staging = "staging/2026-09/2026-09-0123456789ab-1/";
+    work.put(&format!("{staging}assets/mail.toml"), mail.as_bytes()).await.unwrap();
+    let context = Context { work, outbox: world.outbox.clone() };
+    let call = async |event: serde_json::Value| {
+        let event: Event = serde_json::from_value(event).unwrap();
+        handle(&context, event).await
+    };
+    let run = serde_json::json!({ "period": "2026-09", "staging": staging, "bill": "", "configuration": "c/", "template": null, "organization": null,
+        "invoices": null, "provisional": false, "closes": "", "currency": "", "attempt": 1 });
+    let tell = |cause: &str| serde_json::json!({ "action": "close_notice", "run": run, "outcome": "failed", "error": { "Error": "Staging", "Cause": cause } });
+    for sent in [true, false] {
+        let Output::Notice { sent: was_sent, .. } = call(tell("it is gone")).await.unwrap() else { panic!("another output") };
+        assert_eq!(was_sent, sent);
+    }
+    assert_eq!(world.subjects(), ["Cloud costs: September 2026 is not closed (Staging)"]);
+    let item = world.table.get("MAIL#2026-09#close-2026-09-0123456789ab-1", "000001").await.unwrap().unwrap();
+    assert_eq!(item.field("state"), "sent");
+    world.before_ses.inject("outbound-emails", 1, Fault::DoneButLost);
+    let error = call(tell("it is gone again")).await.unwrap_err();
+    assert_eq!(error.name(), "MailUnknown");
+    let said = error.to_string();
+    let settle = &said[said.find("{\"action\"").unwrap()..];
+    let settle = &settle[..=settle.find('}').unwrap()];
+    assert_eq!(call(serde_json::from_str(settle).unwrap()).await.unwrap(), Output::Settled { state: "sent" });
+    assert_eq!(world.subjects().len(), 2);
 }

@@ -3,9 +3,11 @@
 //! The machine waits with a task token; whoever may call `approve` answers it. Who that is says IAM, and CloudTrail keeps it: the name given
 //! here is for the record, and must not be that of the one who started the run.
 
-use super::{Deployment, execution, kept, run_key};
+use super::offer::{OFFER, Offered, offer_key};
+use super::{Deployment, kept, run_key};
 use crate::{Error, Output};
 use apportion_core::close::Run;
+use apportion_core::period::Period;
 use apportion_runtime::service::ServiceError;
 use apportion_runtime::table::{Item, Put, When};
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,11 @@ const ASKED: &str = "asked";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Name of the execution that waits.
+    /// Name of the execution that waits; where empty, the one that `period` was last offered as.
+    #[serde(default)]
     pub run: String,
+    #[serde(default)]
+    pub period: Option<Period>,
     pub approver: String,
     pub approved: bool,
     #[serde(default)]
@@ -48,14 +53,15 @@ impl Answer {
 
 /// Keeps the token and says in the log how to answer. A machine that asks again has a new token, and the question is open again.
 pub(crate) async fn ask(deployment: &Deployment, run: &Run, token: &str, started_by: &str) -> Result<Output, Error> {
-    let name = execution(&run.staging);
+    let name = run.execution();
     let item = Item::new(run_key(name), APPROVAL).with("state", ASKED).with("token", token).with("started_by", started_by);
     deployment.table.put(&kept(item.with("period", run.period.to_string()))).await?;
     let command = json!({ "action": "approve", "run": name, "approver": "YOUR NAME", "approved": true });
+    let period = run.period;
     tracing::warn!(
-        period = run.period.to_string(),
+        period = period.to_string(),
         started_by,
-        "a second person must approve this close before it is published: look at {}close/, then call this function with {command}",
+        "a second person must approve this close before it is published: look at {}close/, then `apportion approve --period {period}`, or call this function with {command}",
         run.staging
     );
     Ok(Output::ApprovalAsked { run: name.to_owned() })
@@ -63,8 +69,9 @@ pub(crate) async fn ask(deployment: &Deployment, run: &Run, token: &str, started
 
 /// Takes an answer, once, and hands it to the machine. The same answer by the same person again is handed over again.
 pub(crate) async fn approve(deployment: &Deployment, decision: &Decision) -> Result<Output, Error> {
-    let wrong = |what: &str| Error::BadApproval(format!("{}: {what}", decision.run));
-    let Some(asked) = deployment.table.get(&run_key(&decision.run), APPROVAL).await? else {
+    let run = run_of(deployment, decision).await?;
+    let wrong = |what: &str| Error::BadApproval(format!("{run}: {what}"));
+    let Some(asked) = deployment.table.get(&run_key(&run), APPROVAL).await? else {
         return Err(wrong("no run of that name waits for approval"));
     };
     if plain(&decision.approver).is_empty() {
@@ -90,7 +97,27 @@ pub(crate) async fn approve(deployment: &Deployment, decision: &Decision) -> Res
         }
         _ => error.into(),
     })?;
-    Ok(Output::Decided { run: decision.run.clone(), answer, approver: decision.approver.clone() })
+    Ok(Output::Decided { run, answer, approver: decision.approver.clone() })
+}
+
+/// The execution that is meant.
+async fn run_of(deployment: &Deployment, decision: &Decision) -> Result<String, Error> {
+    if !decision.run.is_empty() {
+        return Ok(decision.run.clone());
+    }
+    let Some(period) = decision.period else {
+        return Err(Error::BadApproval("say what is approved: name `run` or `period`".to_owned()));
+    };
+    let wrong = |what: &str| Err(Error::BadApproval(format!("{period}: nothing waits for approval: {what}")));
+    let Some(item) = deployment.table.get(&offer_key(period), OFFER).await? else {
+        return wrong("month end was not offered yet");
+    };
+    let offered: Offered =
+        serde_json::from_str(item.field("offered")).map_err(|error| Error::Staging(format!("{} {OFFER}: {error}", item.pk)))?;
+    if offered.execution.is_empty() {
+        return wrong(&format!("no run of it has started ({})", offered.why.join("; ")));
+    }
+    Ok(offered.execution)
 }
 
 async fn send(deployment: &Deployment, decided: &Item, answer: Answer) -> Result<(), ServiceError> {

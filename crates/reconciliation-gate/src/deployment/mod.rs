@@ -46,14 +46,9 @@ impl Deployment {
     /// Keeps what a step came to; steps of which a run has many are not kept.
     pub(crate) async fn keep(&self, action: &str, run: &Run, output: &Output) -> Result<(), Error> {
         let text = serde_json::to_string(output).map_err(|error| Error::Staging(error.to_string()))?;
-        let item = Item::new(run_key(execution(&run.staging)), format!("step#{action}"));
+        let item = Item::new(run_key(run.execution()), format!("step#{action}"));
         Ok(self.table.put(&kept(item.with("period", run.period.to_string()).with("output", text))).await?)
     }
-}
-
-/// Name of the execution that a staging folder is of.
-fn execution(staging: &str) -> &str {
-    staging.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 fn run_key(execution: &str) -> String {

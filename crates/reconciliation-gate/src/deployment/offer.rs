@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a daily run looks for its bill: the machine's wait, half an hour.
 const POLL_MINUTES: u32 = 30;
+/// Sort key of what the last offer of a month came to.
+pub(super) const OFFER: &str = "offer";
 /// Who started a run that no person started.
 const SCHEDULE: &str = "schedule";
 
@@ -55,7 +57,7 @@ pub enum OfferStatus {
 }
 
 /// What became of an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offered {
     pub status: OfferStatus,
     /// The month, or the day.
@@ -102,10 +104,14 @@ pub(crate) async fn offer(context: &Context, deployment: &Deployment, request: &
     // What is kept is what matters of a month: not that an event of a closed or later one came by.
     if !matches!(offered.status, OfferStatus::NotDue | OfferStatus::Closed) {
         let text = serde_json::to_string(&offered).map_err(|error| Error::Staging(error.to_string()))?;
-        let item = Item::new(format!("GATE#{period}"), "offer").with("offered", text);
+        let item = Item::new(offer_key(period), OFFER).with("offered", text);
         deployment.table.put(&kept(item)).await?;
     }
     Ok(Output::Offered(offered))
+}
+
+pub(super) fn offer_key(period: Period) -> String {
+    format!("GATE#{period}")
 }
 
 async fn start(context: &Context, deployment: &Deployment, period: Period, started_by: Option<&str>) -> Result<Offered, Error> {
@@ -116,7 +122,8 @@ async fn start(context: &Context, deployment: &Deployment, period: Period, start
     let files = configuration(deployment).await?;
     let loaded = apportion_config::load_files(&files, period).map_err(|error| Error::BadConfiguration(error.to_string()))?;
     let invoices = deployment.invoices.read(period).await?;
-    let assets = Assets { configuration: loaded.files, invoices, ..Assets::default() };
+    let mail = files.get(apportion_config::MAIL).cloned();
+    let assets = Assets { configuration: loaded.files, invoices, mail, ..Assets::default() };
     let files: String = bill.iter().map(|entry| format!("{} {} {}\n", entry.key, entry.version, entry.size)).collect();
     let digest = sha256_hex(format!("{files}{}", assets.lines()).as_bytes());
     let stem = format!("{period}-{}", &digest[..12]);

@@ -1,4 +1,5 @@
 use crate::world::{World, created, manifest, world};
+use apportion_runtime::table::Item;
 use apportion_stand_ins::Fault;
 use serde_json::{Value, json};
 
@@ -59,6 +60,27 @@ async fn a_refusal_fails_the_run_by_name() {
     let ended = world.ended("month-end", &execution);
     assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("ApprovalRefused")));
     assert_eq!(ended["cause"], "bob@example.com did not approve it: the numbers");
+}
+
+#[tokio::test]
+async fn a_month_is_approved_by_the_run_that_it_was_last_offered_as() {
+    let Some((world, execution)) = asked("approval-month").await else { return };
+    let of = |period: Option<&str>, approver: &str| json!({ "action": "approve", "period": period, "approver": approver, "approved": true });
+    for (period, approver, what) in [
+        (Some("2026-09"), "alice@example.com", "ask a second person"),
+        (Some("2026-08"), "bob@example.com", "2026-08: nothing waits for approval: month end was not offered yet"),
+        (None, "bob@example.com", "name `run` or `period`"),
+    ] {
+        let error = world.send(of(period, approver)).await.unwrap_err();
+        assert!(error.name() == "BadApproval" && error.to_string().contains(what), "{error}");
+    }
+    let awaiting = json!({ "status": "awaiting", "of": "2026-10", "execution": "", "why": ["the bill"] }).to_string();
+    world.table.put(&Item::new("GATE#2026-10", "offer").with("offered", awaiting)).await.unwrap();
+    let error = world.send(of(Some("2026-10"), "bob@example.com")).await.unwrap_err();
+    assert!(error.to_string().contains("no run of it has started (the bill)"), "{error}");
+    let decided = world.send(of(Some("2026-09"), "bob@example.com")).await.unwrap();
+    assert_eq!(decided["run"], execution);
+    assert_eq!(world.ended("month-end", &execution)["status"], "SUCCEEDED");
 }
 
 /// The answer is kept before it is sent: sent again, it reaches the machine, and no other answer does.
