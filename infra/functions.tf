@@ -23,8 +23,11 @@ locals {
   # Athena reads with the rights of who asks.
   query_statements = [
     {
-      sid       = "Ask"
-      actions   = ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults", "athena:StopQueryExecution"]
+      sid = "Ask"
+      actions = [
+        "athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetQueryRuntimeStatistics",
+        "athena:StopQueryExecution",
+      ]
       resources = [module.catalog.workgroup_arn]
     },
     {

@@ -97,7 +97,7 @@ def of_dynamodb(operation, body):
     if item:
         keys = [item["pk"]["S"]]
     else:
-        keys = [value["S"] for value in body["ExpressionAttributeValues"].values() if "#" in value.get("S", "")][:1]
+        keys = [body["ExpressionAttributeValues"][":pk"]["S"]]
     yield f"dynamodb:{operation}", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{body['TableName']}", {"dynamodb:LeadingKeys": keys}
 
 

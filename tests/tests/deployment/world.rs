@@ -80,7 +80,7 @@ fn open(folder: PathBuf) -> World {
         runtime: Runtime::new().unwrap(),
         local: scratch.path().join("local"),
         folder,
-        scratch: scratch,
+        scratch,
     };
     world.close_locally();
     for period in world.periods() {
