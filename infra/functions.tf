@@ -82,7 +82,7 @@ locals {
       settings        = merge(local.query_settings, { APPORTION_TABLE = module.table.name })
       reads = concat([for name in ["staging", "org", "tickets", "suggestions", "outbox/tickets"] : "${local.work}/${name}/*"],
       ["${local.bill}/*", "${local.release}/release/*", "${module.scratch.arn}/results/*"])
-      writes = concat([for name in ["staging", "tickets", "suggestions", "outbox/tickets"] : "${local.work}/${name}/*"],
+      writes = concat([for name in ["staging", "tickets", "suggestions", "outbox/tickets", "findings-by-account"] : "${local.work}/${name}/*"],
       ["${module.scratch.arn}/results/*"])
       lists = {
         Work    = { bucket = local.work, prefixes = ["staging/*", "org/*", "tickets/*", "suggestions/*", "outbox/tickets/*"] }

@@ -3,7 +3,9 @@
 
 pub mod days;
 mod filled;
+pub mod front;
 pub mod month;
+pub mod network;
 
 pub use filled::whole_bill;
 

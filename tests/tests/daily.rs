@@ -40,6 +40,7 @@ fn amount(value: &Value) -> &str {
 }
 
 const ARCHIVE: &str = "ou-breakdowns/year=2026/month=09/day=14/ou_breakdown.csv";
+const FINDINGS: &str = "findings-by-account/year=2026/month=09/day=14/findings.csv";
 const MAIL: &str = "outbox/2026-09-14/digest.eml";
 
 #[test]
@@ -72,6 +73,7 @@ fn a_good_day_has_its_figures_its_files_and_one_mail() {
             "daily/rollups/2026-08/2026-09-14.csv",
             "daily/rollups/2026-09/2026-09-14.csv",
             "daily/runs/2026-09-14/1.json",
+            FINDINGS,
             "findings/2026-09-14.json",
             "org/2026-09-14.json",
             "org/account_ou_mapping.csv",
@@ -122,11 +124,12 @@ fn a_rerun_sends_nothing_and_a_restated_day_says_what_changed() {
     );
     let third = tree(&days.out);
     for (name, digest) in &first {
-        let is_view = name == ARCHIVE || name.starts_with("tickets/") || name.starts_with("alerts/");
+        let is_view = name == ARCHIVE || name == FINDINGS || name.starts_with("tickets/") || name.starts_with("alerts/");
         assert!(is_view || third.get(name) == Some(digest), "{name} was replaced");
     }
     assert_eq!(third["ou-breakdown-versions/2026-09-14/ou_breakdown.csv"], first[ARCHIVE], "the earlier content stays");
     assert_eq!(third["ou-breakdown-versions/2026-09-14/ou_breakdown.2.csv"], third[ARCHIVE]);
+    assert!(third[FINDINGS] != first[FINDINGS] && third.contains_key("findings/2026-09-14.2.json"), "{third:?}");
     let mail = days.mail("outbox/2026-09-14/digest.2.eml");
     for said in
         ["(replaces mail 1)", "This mail replaces mail 1 of the same day", "Restated since an earlier run", "134.61 to 142.11"]

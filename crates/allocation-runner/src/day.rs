@@ -5,14 +5,13 @@
 use crate::queries::{Query, Started, engine};
 use crate::{Context, Error, Output, State, configuration_files, queries, read_staged, write_staged};
 use apportion_core::bill::family_of;
-use apportion_core::close::{BillFile, Located, Readiness};
+use apportion_core::close::{Located, Readiness};
 use apportion_core::day::{Day, DayFacts, DayRow, DayRun, HistoryFile, ROLLUP, Restated, UNDATED, newest, ownership, restated};
 use apportion_core::period::Period;
 use apportion_core::tags::Taxonomy;
-use apportion_engine::{Area, Stored, TableFile, daily};
+use apportion_engine::{Notes, TableFile, daily};
 use apportion_output::{day_rows_csv, read_day_rows_csv};
 use apportion_runtime::metrics::{Figure, Unit};
-use apportion_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn staging(error: impl std::fmt::Display) -> Error {
@@ -37,21 +36,14 @@ pub(crate) async fn start(context: &Context, run: &DayRun) -> Result<Output, Err
     let mut files = Vec::with_capacity(located.files.len());
     let mut digest = String::new();
     for file in &located.files {
-        files.push((file.format.clone(), delivered(&context.bill, &located, file)));
+        files.push((file.format.clone(), TableFile::delivered(context.bill.local_path(&file.key), &located, file)));
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
     let sql = queries::rendered(|format| context.catalogue.daily(&taxonomy, format, &resources))?;
-    let query = Query { name: "daily", sql: &sql, inputs_digest: &digest, attempt: run.attempt, report_repeats: false };
+    let query = Query { name: "daily", sql: &sql, inputs_digest: &digest, attempt: run.attempt, notes: Notes::Cells };
     let started = queries::start(context, &query, &files).await?;
     write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Day { state: State::Running, awaited: Vec::new() })
-}
-
-/// A delivered file as engines find it.
-fn delivered(bill: &Store, located: &Located, file: &BillFile) -> TableFile {
-    let layout = located.layout_of(file).cloned();
-    let stored = layout.map(|layout| Stored { area: Area::Delivered, key: file.key.clone(), layout });
-    TableFile { path: bill.local_path(&file.key), stored }
 }
 
 pub(crate) async fn poll(context: &Context, run: &DayRun) -> Result<Output, Error> {

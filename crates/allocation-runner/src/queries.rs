@@ -4,7 +4,7 @@ use crate::{Context, Error};
 use apportion_core::close::Scan;
 use apportion_engine::catalogue::CatalogueError;
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, RowStream, Statement, Table, TableFile};
+use apportion_engine::{EngineError, ExecutionId, FailureClass, Notes, Poll, RowStream, Statement, Table, TableFile};
 use apportion_output::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,8 +23,8 @@ pub(crate) struct Query<'a> {
     pub sql: &'a [(BillFormat, String)],
     pub inputs_digest: &'a str,
     pub attempt: u32,
-    /// Whether line ids that a file repeats are reported: costs a wide column.
-    pub report_repeats: bool,
+    /// What of the notes about the bill the run keeps.
+    pub notes: Notes,
 }
 
 /// A statement rendered for every format.
@@ -48,7 +48,7 @@ pub(crate) async fn start(context: &Context, query: &Query<'_>, files: &[(String
         let statement = Statement {
             name: format!("{}-{}", query.name, format.as_str()),
             sql: sql.clone(),
-            tables: vec![Table { name: "bill".to_owned(), format: *format, files, report_repeats: query.report_repeats }],
+            tables: vec![Table { name: "bill".to_owned(), format: *format, files, notes: query.notes }],
             lookups: Vec::new(),
         };
         let execution = context.engine.start(&statement, &token).await.map_err(engine)?;

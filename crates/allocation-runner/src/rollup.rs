@@ -5,7 +5,7 @@ use crate::{Context, Error, Output, State, configuration, organization_of, queri
 use apportion_core::bill::RollupRow;
 use apportion_core::close::{FrozenFile, InputsManifest, Layout, Located, RollupFacts, Run};
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{Area, Stored, TableFile, rollup};
+use apportion_engine::{Area, Notes, Stored, TableFile, rollup};
 use apportion_output::rollup_csv;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub(crate) async fn start(context: &Context, run: &Run) -> Result<Output, Error>
     }
     let changes = organization_of(context, run).await?.changes();
     let sql = queries::rendered(|format| context.catalogue.rollup(&taxonomy, format, &changes))?;
-    let query = Query { name: "rollup", sql: &sql, inputs_digest: &inputs.digest, attempt: run.attempt, report_repeats: true };
+    let query = Query { name: "rollup", sql: &sql, inputs_digest: &inputs.digest, attempt: run.attempt, notes: Notes::LineIds };
     let started = queries::start(context, &query, &files).await?;
     write_staged(context, &run.staging, "queries.json", &started).await?;
     Ok(Output::Query { state: State::Running })

@@ -3,7 +3,7 @@
 use crate::anomalies::day_of;
 use crate::close::bill_store;
 use crate::daily_report;
-use crate::engine::embedded;
+use crate::engine::EngineArguments;
 use crate::failure::{Failure, NOT_READY, OTHER};
 use crate::local::{LocalFunctions, Places};
 use crate::timed::{Seen, Timed};
@@ -54,6 +54,11 @@ pub struct DailyArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub engine: EngineArguments,
+    /// What that engine calls the folder of the bill: s3://bucket/prefix/, or local:///folder/ in a Trino over local files.
+    #[arg(long, value_name = "URI")]
+    pub bill_as: Option<String>,
 }
 
 /// What a run leaves to say.
@@ -100,7 +105,8 @@ pub async fn daily(arguments: &DailyArguments, progress: &(dyn Fn(&str) + Sync),
     let run =
         stage_day(&work, arguments.date, (staging, attempt), key, &assets, dated.flatten()).await.map_err(Failure::other)?;
     let places = Places { bill, work: work.clone(), closes: work.clone() };
-    let functions = LocalFunctions::new(&places, embedded(), &template, None).map_err(Failure::bad_input)?;
+    let engine = arguments.engine.open_over_bill(arguments.bill_as.as_deref()).await?;
+    let functions = LocalFunctions::new(&places, engine, &template, None).map_err(Failure::bad_input)?;
     let machine = Machine::parse("statemachine/daily.asl.json", DAILY).map_err(Failure::other)?;
     let deadline = loaded.mail.as_ref().map_or(apportion_config::DEADLINE_MINUTES, |mail| mail.deadline_minutes);
     let most_polls = if arguments.wait { deadline / POLL_MINUTES + 1 } else { 1 };

@@ -342,6 +342,8 @@ async fn waited(world: &World, date: &str, arrives: impl Fn(usize) + Sync) -> (c
         dry_run: false,
         wait: true,
         json: false,
+        engine: crate::engine::EngineArguments::default(),
+        bill_as: None,
     };
     let waits = Mutex::new(Vec::new());
     let sleep = |delay: std::time::Duration| -> futures::future::BoxFuture<'static, ()> {

@@ -87,6 +87,17 @@ impl EngineArguments {
         }
     }
 
+    /// The engine for a command that reads the delivered bill where it lies; `bill_as` is what the engine calls its folder.
+    pub async fn open_over_bill(&self, bill_as: Option<&str>) -> Result<Arc<dyn QueryEngine>, Failure> {
+        match (self.is_embedded(), bill_as) {
+            (true, Some(_)) => Err(Failure::bad_input("--bill-as is for another engine: name it with --engine")),
+            (false, None) => {
+                Err(Failure::bad_input("name with --bill-as what the engine calls the folder of --bill (docs/engines.md)"))
+            }
+            _ => self.open(bill_as.map(str::to_owned)).await,
+        }
+    }
+
     #[cfg(not(feature = "aws"))]
     async fn athena(&self, _delivered_root: Option<String>) -> Result<Arc<dyn QueryEngine>, Failure> {
         Err(Failure::bad_input(
@@ -134,6 +145,7 @@ impl EngineArguments {
         let told = std::sync::Mutex::new(std::time::Instant::now());
         let engine = TrinoEngine::new(settings).map_err(Failure::bad_input)?.with_listener(move |progress| tell(&told, progress));
         let engine = Arc::new(engine);
+        crate::interrupt::stop_on_signal(&engine)?;
         Ok(engine)
     }
 }
@@ -178,5 +190,8 @@ mod tests {
         assert!(arguments.open(None).await.is_err());
         let arguments = EngineArguments { workgroup: Some("primary".to_owned()), ..EngineArguments::default() };
         assert!(arguments.open(None).await.is_err());
+        assert!(EngineArguments::default().open_over_bill(Some("s3://bill/")).await.is_err());
+        let arguments = EngineArguments { engine: EngineName::Athena, ..EngineArguments::default() };
+        assert!(arguments.open_over_bill(None).await.is_err());
     }
 }

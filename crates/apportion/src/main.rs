@@ -18,6 +18,8 @@ mod health;
 mod hygiene_tests;
 mod init;
 mod init_bill;
+#[cfg(feature = "trino")]
+mod interrupt;
 mod local;
 mod place;
 mod query;
@@ -281,7 +283,10 @@ fn main() -> ExitCode {
             return ExitCode::from(failure::OTHER);
         }
     };
-    match runtime.block_on(run(arguments.command)) {
+    let ended = runtime.block_on(run(arguments.command));
+    #[cfg(feature = "trino")]
+    interrupt::wait_if_ending();
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("apportion: {failure}");

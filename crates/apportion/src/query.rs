@@ -1,7 +1,7 @@
 //! `apportion query`: a view of `sql/views/` over a bill, as a table or CSV.
 
 use crate::close::bill_store;
-use crate::engine::embedded;
+use crate::engine::EngineArguments;
 use crate::failure::{BAD_INPUT, Failure, NOT_READY, OTHER};
 use crate::init_bill::latest_period;
 use crate::report::{Align, table};
@@ -11,7 +11,6 @@ use apportion_core::day::{Day, DayRun};
 use apportion_core::money::Money;
 use apportion_core::org::OrgSnapshot;
 use apportion_core::tags::Taxonomy;
-use apportion_engine::schema::BillFormat;
 use apportion_engine::views::{VIEWS, View, owner_spelling};
 use apportion_engine::{EngineError, FailureClass, Lookup, QueryEngine, Row, Statement, Table, catalogue};
 use apportion_output::{SafeCsv, csv_columns, sha256_hex};
@@ -38,6 +37,11 @@ pub struct QueryArguments {
     /// Print CSV, with whole amounts, instead of a table with two decimals.
     #[arg(long)]
     csv: bool,
+    #[command(flatten)]
+    engine: EngineArguments,
+    /// What that engine calls the folder of the bill: s3://bucket/prefix/, or local:///folder/ in a Trino over local files.
+    #[arg(long, value_name = "URI")]
+    bill_as: Option<String>,
 }
 
 /// Runs the command; the result is what it prints.
@@ -51,7 +55,8 @@ pub async fn run(arguments: &QueryArguments) -> Result<String, Failure> {
     let taxonomy = apportion_config::load_taxonomy(config).map_err(Failure::bad_input)?;
     let lookups = vec![mapping(arguments.org.as_deref())?, owner_spelling(&taxonomy)];
     let tables = tables(bill).await?;
-    let asked = Asked { engine: embedded(), taxonomy, lookups };
+    let engine = arguments.engine.open_over_bill(arguments.bill_as.as_deref()).await?;
+    let asked = Asked { engine, taxonomy, lookups };
     let family = asked.family(&tables).await?;
     let mut text = String::new();
     for bill in &tables {
@@ -138,16 +143,11 @@ async fn tables(bill: &Path) -> Result<Vec<Table>, Failure> {
     }
     let bytes = work.get("staging/bill.json").await.map_err(Failure::other)?;
     let located: Located = serde_json::from_slice(&bytes).map_err(Failure::other)?;
-    let mut by_format: BTreeMap<BillFormat, Vec<PathBuf>> = BTreeMap::new();
-    for file in &located.files {
-        let format: BillFormat = file.format.parse().map_err(Failure::other)?;
-        by_format.entry(format).or_default().extend(store.local_path(&file.key));
-    }
-    Ok(by_format.into_iter().map(|(format, paths)| Table::local(format, paths)).collect())
+    Table::delivered(&located, |key| store.local_path(key)).map_err(Failure::other)
 }
 
 struct Asked {
-    engine: std::sync::Arc<apportion_engine_embedded::EmbeddedEngine>,
+    engine: std::sync::Arc<dyn QueryEngine>,
     taxonomy: Taxonomy,
     lookups: Vec<Lookup>,
 }
@@ -157,8 +157,8 @@ impl Asked {
         let token = sha256_hex(format!("{name} {} {sql}", bill.format).as_bytes());
         let (tables, lookups) = (vec![bill.clone()], self.lookups.clone());
         let statement = Statement { name: name.to_owned(), sql, tables, lookups };
-        let engine: &dyn QueryEngine = self.engine.as_ref();
-        let stream = apportion_engine::run(engine, &statement, &token, Duration::from_secs(1), tokio::time::sleep).await;
+        let stream =
+            apportion_engine::run(self.engine.as_ref(), &statement, &token, Duration::from_secs(1), tokio::time::sleep).await;
         stream.map_err(failed)?.collect().await.map_err(failed)
     }
 

@@ -3,7 +3,7 @@
 use crate::{Context, Error, staging, versions};
 use apportion_core::day::{Day, Owned};
 use apportion_core::money::Money;
-use apportion_output::SafeCsv;
+use apportion_output::{SafeCsv, day_partition, one_line};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,8 +13,7 @@ pub const BREAKDOWN_COLUMNS: [&str; 5] = ["BillingDate", "OU", "Service", "Linke
 
 /// Where the archive of a day lies: a partition of the table `ou_breakdown`.
 pub fn breakdown_key(date: Day) -> String {
-    let period = date.period();
-    format!("ou-breakdowns/year={:04}/month={:02}/day={:02}/ou_breakdown.csv", period.year(), period.month(), date.day())
+    format!("ou-breakdowns/{}/ou_breakdown.csv", day_partition(date))
 }
 
 /// Every version of it. Beside the partitions, not in them: Athena reads each file of a partition, so two would count twice.
@@ -43,13 +42,6 @@ pub fn breakdown_csv(rows: &[Owned], date: Day, currency: &str) -> Result<Vec<u8
         csv.finish()
     };
     write().map_err(staging)
-}
-
-fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\n', '\r']) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace("\r\n", "␤").replace(['\n', '\r'], "␤"))
 }
 
 /// Archives the CSV. Content that differs from the newest becomes a version of its own first, so nothing is lost.

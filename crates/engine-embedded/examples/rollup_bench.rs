@@ -11,7 +11,7 @@
 
 use apportion_core::tags::{Dimension, TagColumn, Taxonomy};
 use apportion_engine::schema::BillFormat;
-use apportion_engine::{QueryEngine, Statement, Table, catalogue, rollup};
+use apportion_engine::{Notes, QueryEngine, Statement, Table, catalogue, rollup};
 use apportion_engine_embedded::EmbeddedEngine;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
@@ -123,7 +123,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (from, to) = from.zip(to).ok_or("rollup.sql has another form")?;
         sql.replace_range(from..to, "    count(*) as rows");
     }
-    let table = Table { report_repeats: mode == "rollup_repeats", ..Table::local(BillFormat::Cur2, files.iter().cloned()) };
+    let table = Table {
+        notes: if mode == "rollup_repeats" { Notes::LineIds } else { Notes::Unread },
+        ..Table::local(BillFormat::Cur2, files.iter().cloned())
+    };
     let statement = Statement { name: "rollup".to_owned(), sql, tables: vec![table], lookups: vec![] };
     let mut engine = EmbeddedEngine::new();
     if mode == "line_by_line" {

@@ -1,6 +1,7 @@
 //! The engine: DataFusion over local files, behind `QueryEngine`.
 
 use crate::condense::Condense;
+use crate::cooperate::YieldInJoins;
 use crate::error::classify;
 use crate::read::Source;
 use crate::scan::{BillTable, Counters};
@@ -187,7 +188,8 @@ pub(crate) fn context(
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(ForgetOrder));
+        .with_physical_optimizer_rule(Arc::new(ForgetOrder))
+        .with_physical_optimizer_rule(Arc::new(YieldInJoins));
     if condense {
         state = state.with_analyzer_rule(Arc::new(Condense));
     }

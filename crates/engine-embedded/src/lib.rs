@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod condense;
+mod cooperate;
 mod decimal;
 mod engine;
 mod error;

@@ -3,6 +3,7 @@
 
 mod common;
 
+use apportion_engine::Notes;
 use apportion_engine::schema::BillFormat;
 use common::{rollup_of, table, taxonomy};
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ async fn repeats_within_a_file_are_reported_and_every_line_counts() {
     let first = bill(&folder.path().join("1.csv"), &["a", "b", "a", "", "", "c", "a", "b"]);
     let second = bill(&folder.path().join("2.csv"), &["a", "b", "c"]);
     let mut asked = table(BillFormat::Cur2, &[first.clone(), second]);
-    asked.report_repeats = true;
+    asked.notes = Notes::LineIds;
     let (rows, read, warnings) = rollup_of(asked.clone(), &taxonomy()).await.unwrap();
     assert_eq!(read, 11);
     assert_eq!(rows.iter().map(|row| row.rows).sum::<i64>(), 11);
@@ -35,7 +36,7 @@ async fn repeats_within_a_file_are_reported_and_every_line_counts() {
         warnings,
         [format!("{}: 3 lines repeat the identity_line_item_id of another line of the file; all were counted", first.display())]
     );
-    asked.report_repeats = false;
+    asked.notes = Notes::Cells;
     assert_eq!(rollup_of(asked, &taxonomy()).await.unwrap().2, Vec::<String>::new());
 }
 
@@ -45,7 +46,7 @@ async fn an_id_in_two_row_groups_of_a_file_is_a_repeat() {
     let path = folder.path().join("bill.parquet");
     common::parquet::write_groups(&path, HEADER, &[&["a", "b"], &["c", "a"], &["d"]]);
     let mut asked = table(BillFormat::Cur2, &[path]);
-    asked.report_repeats = true;
+    asked.notes = Notes::LineIds;
     let (_, read, warnings) = rollup_of(asked, &taxonomy()).await.unwrap();
     assert_eq!(read, 5);
     assert!(warnings.len() == 1 && warnings[0].contains(": 1 lines repeat"), "{warnings:?}");
@@ -57,6 +58,6 @@ async fn a_bill_without_line_ids_has_no_repeats() {
     let path = folder.path().join("bill.csv");
     std::fs::write(&path, apportion_engine::conformance::BILL).unwrap();
     let mut asked = table(BillFormat::Focus12, &[path]);
-    asked.report_repeats = true;
+    asked.notes = Notes::LineIds;
     assert_eq!(rollup_of(asked, &taxonomy()).await.unwrap().2, Vec::<String>::new());
 }

@@ -1,15 +1,15 @@
 //! The engine: statements followed by tasks, behind `QueryEngine`.
 
-use crate::error::Wrong;
+use crate::error::{Wrong, stopped};
 use crate::follow::{self, Page, Work};
 use crate::settings::{Settings, SettingsError};
 use crate::spool::Spool;
 use apportion_core::hygiene::TagKeys;
 use apportion_engine::tables::{self, Roots};
-use apportion_engine::{EngineError, ExecutionId, FailureClass, Poll, QueryEngine, RowStream, Statement, Table, binding};
+use apportion_engine::{EngineError, ExecutionId, Poll, QueryEngine, RowStream, Statement, Table, binding};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -41,6 +41,8 @@ pub struct TrinoEngine {
     executions: Mutex<BTreeMap<ExecutionId, Execution>>,
     /// How often tag keys were asked for.
     tag_keys: AtomicU64,
+    /// Whoever uses it is about to leave.
+    leaving: AtomicBool,
 }
 
 struct Execution {
@@ -62,7 +64,8 @@ impl TrinoEngine {
     /// Makes no request yet.
     pub fn new(settings: Settings) -> Result<TrinoEngine, SettingsError> {
         let client = Arc::new(settings.client()?);
-        Ok(TrinoEngine { client, settings, listener: None, executions: Mutex::default(), tag_keys: AtomicU64::new(0) })
+        let (executions, tag_keys, leaving) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+        Ok(TrinoEngine { client, settings, listener: None, executions, tag_keys, leaving })
     }
 
     /// Tells of every page of every statement.
@@ -103,8 +106,9 @@ impl TrinoEngine {
         }
     }
 
-    /// Stops every statement that still runs, and waits some seconds for Trino to say so.
+    /// Stops every statement that still runs, and waits some seconds for Trino to say so. No statement starts afterwards.
     pub async fn stop_all(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
         let running: Vec<ExecutionId> = self.executions().keys().cloned().collect();
         let stops = futures::future::join_all(running.iter().map(|id| self.stop(id)));
         // Whoever stops everything is about to leave; Trino ends a statement that nobody follows by itself, later.
@@ -178,6 +182,10 @@ impl QueryEngine for TrinoEngine {
     async fn start(&self, statement: &Statement, token: &str) -> Result<ExecutionId, EngineError> {
         let id = ExecutionId(token.to_owned());
         let Some(sender) = self.enter(&id, statement)? else { return Ok(id) };
+        if self.leaving.load(Ordering::SeqCst) {
+            sender.send_replace(State::Failed(stopped()));
+            return Ok(id);
+        }
         let names = self.settings.binding();
         let bound = binding::bind(statement, &names).and_then(|sql| Ok((sql, binding::notes(statement, &names)?)));
         let (sql, notes) = match bound {
@@ -208,7 +216,8 @@ impl QueryEngine for TrinoEngine {
         let now = state.borrow().clone();
         Ok(match now {
             State::Running(_) if broken => {
-                Poll::Failed { class: FailureClass::Stopped, message: "the statement was stopped".to_owned() }
+                let (class, message) = stopped();
+                Poll::Failed { class, message }
             }
             State::Running(work) => Poll::Running { progress: work.per_cent() },
             State::Succeeded(work, _, warnings) => {

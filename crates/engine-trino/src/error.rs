@@ -7,6 +7,11 @@ use trino_rust_client::error::Error;
 /// Why a statement did not end well.
 pub(crate) type Wrong = (FailureClass, String);
 
+/// Somebody stopped it.
+pub(crate) fn stopped() -> Wrong {
+    (FailureClass::Stopped, "the statement was stopped".to_owned())
+}
+
 /// Trino's own word for a failed statement as a class.
 pub(crate) fn classify(error: &QueryError) -> Wrong {
     if let Some(sentence) = binding::bill_error(&error.message) {
@@ -35,7 +40,7 @@ pub(crate) fn classify(error: &QueryError) -> Wrong {
         },
     };
     match class {
-        FailureClass::Stopped => (class, "the statement was stopped".to_owned()),
+        FailureClass::Stopped => stopped(),
         _ => (class, format!("Trino: {} ({})", error.message, error.error_name)),
     }
 }

@@ -18,6 +18,6 @@ pub mod tables;
 pub mod views;
 
 pub use query::{
-    Area, EngineError, ExecutionId, FailureClass, Lookup, Poll, QueryEngine, Row, RowStream, Statement, Stored, Table, TableFile,
-    run,
+    Area, EngineError, ExecutionId, FailureClass, Lookup, Notes, Poll, QueryEngine, Row, RowStream, Statement, Stored, Table,
+    TableFile, run,
 };

@@ -1,12 +1,13 @@
 //! The trait that every engine implements, and what passes through it.
 
-use crate::schema::BillFormat;
-use apportion_core::close::Layout;
+use crate::schema::{BillFormat, FormatError};
+use apportion_core::close::{BillFile, Layout, Located};
 use apportion_core::hygiene::TagKeys;
 use apportion_core::money::Money;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,15 +20,35 @@ pub struct Table {
     pub format: BillFormat,
     /// The bill's files, in any order: Parquet, CSV or CSV.gz by content, not by name.
     pub files: Vec<TableFile>,
-    /// Warn of files that give one line id to more than one line (`BillFormat::line_id_column`).
-    pub report_repeats: bool,
+    pub notes: Notes,
+}
+
+/// What of the notes about a bill ([`Poll::Succeeded`]) somebody will read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    /// Nothing: an engine that would have to ask for them need not.
+    Unread,
+    /// Cells that are odd but plain: words for nothing, a plus in an exponent.
+    Cells,
+    /// The same, and files that give one line id to more than one line (`BillFormat::line_id_column`), which costs a wide column.
+    LineIds,
 }
 
 impl Table {
     /// A bill of files on this machine alone, which no engine has a table over.
     pub fn local(format: BillFormat, paths: impl IntoIterator<Item = PathBuf>) -> Table {
         let file = |path| TableFile { path: Some(path), stored: None };
-        Table { name: "bill".to_owned(), format, files: paths.into_iter().map(file).collect(), report_repeats: false }
+        Table { name: "bill".to_owned(), format, files: paths.into_iter().map(file).collect(), notes: Notes::Unread }
+    }
+
+    /// A bill as it was delivered, one table a format; `path` says where on this machine a key of it lies, if it does.
+    pub fn delivered(located: &Located, path: impl Fn(&str) -> Option<PathBuf>) -> Result<Vec<Table>, FormatError> {
+        let mut by_format: BTreeMap<BillFormat, Vec<TableFile>> = BTreeMap::new();
+        for file in &located.files {
+            by_format.entry(file.format.parse()?).or_default().push(TableFile::delivered(path(&file.key), located, file));
+        }
+        let table = |(format, files)| Table { name: "bill".to_owned(), format, files, notes: Notes::Unread };
+        Ok(by_format.into_iter().map(table).collect())
     }
 
     /// The paths of all files, for an engine that reads local files; an error that names the first that is not one.
@@ -52,6 +73,14 @@ pub struct TableFile {
     pub path: Option<PathBuf>,
     /// In a store that an engine has tables over ([`crate::binding`]), if it is in one.
     pub stored: Option<Stored>,
+}
+
+impl TableFile {
+    /// A file of a bill where it was delivered; `path` if that is on this machine.
+    pub fn delivered(path: Option<PathBuf>, located: &Located, file: &BillFile) -> TableFile {
+        let layout = located.layout_of(file).cloned();
+        TableFile { path, stored: layout.map(|layout| Stored { area: Area::Delivered, key: file.key.clone(), layout }) }
+    }
 }
 
 /// Where the tables of `sql/schema` find a file.

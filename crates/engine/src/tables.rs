@@ -229,17 +229,50 @@ fn written() -> Vec<Definition> {
                     file of a partition counts."
                 .to_owned(),
             columns: texts(&["billingdate", "ou", "service", "linkedaccount", "dailycost"]),
-            partitions: vec![
-                ("year", Projection::Integer(2020, 2099, 4)),
-                ("month", Projection::Integer(1, 12, 2)),
-                ("day", Projection::Integer(1, 31, 2)),
-            ],
+            partitions: by_day(),
             format: Format::Csv,
             root: Root::Work,
             template: "ou-breakdowns/year=${year}/month=${month}/day=${day}/".to_owned(),
         },
+        Definition {
+            name: "findings".to_owned(),
+            about: "What the tag hygiene of a daily run found, one row an account and currency (docs/formats.md). Only text, so cast amounts where \
+                    they are used; share and threshold are hundredths of a per cent. A day that was run again has its newest findings."
+                .to_owned(),
+            columns: texts(&FINDINGS),
+            partitions: by_day(),
+            format: Format::Csv,
+            root: Root::Work,
+            template: "findings-by-account/year=${year}/month=${month}/day=${day}/".to_owned(),
+        },
     ]
 }
+
+/// Of what is written once a day.
+fn by_day() -> Vec<(&'static str, Projection)> {
+    vec![
+        ("year", Projection::Integer(2020, 2099, 4)),
+        ("month", Projection::Integer(1, 12, 2)),
+        ("day", Projection::Integer(1, 31, 2)),
+    ]
+}
+
+/// Columns of `findings.csv`, which tag hygiene writes.
+pub const FINDINGS: [&str; 13] = [
+    "run_date",
+    "account_id",
+    "account_name",
+    "ou",
+    "currency",
+    "spend",
+    "taggable",
+    "untagged",
+    "unknown",
+    "share",
+    "threshold",
+    "above",
+    "main_unit",
+];
 
 /// Columns of `ledger.parquet`, as `apportion_output` writes them; a test of that crate's reader compares the two.
 pub const LEDGER: [&str; 22] = [

@@ -20,7 +20,7 @@ pub use ledger::{LEDGER_COLUMNS, ledger_csv, read_ledger_csv};
 pub use parquet_file::{ledger_parquet, read_ledger_parquet};
 pub use pools::{POOLS_COLUMNS, pools_csv, read_pools_csv};
 pub use rollup::{ROLLUP_GRAIN, read_rollup_csv, rollup_csv};
-pub use safe_csv::{SafeCsv, csv_columns, plain_text, safe_text};
+pub use safe_csv::{SafeCsv, csv_columns, day_partition, one_line, plain_text, safe_text};
 
 /// Why a file cannot be written or read.
 #[derive(Debug, thiserror::Error)]

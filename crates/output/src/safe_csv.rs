@@ -5,6 +5,7 @@
 //! Quoting is RFC 4180's, lines end in `\n`.
 
 use crate::OutputError;
+use apportion_core::day::Day;
 use apportion_core::money::Money;
 use std::borrow::Cow;
 
@@ -42,6 +43,20 @@ fn is_number(text: &str) -> bool {
         Some((whole, fraction)) => digits(whole) && digits(fraction),
         None => digits(magnitude),
     }
+}
+
+/// The text with `␤` for every line break: a table of Athena or Trino takes one for the end of a row, even in quotes.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\n', '\r']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("\r\n", "␤").replace(['\n', '\r'], "␤"))
+}
+
+/// The folder of a day below that of a table with partitions by day: `year=YYYY/month=MM/day=DD`.
+pub fn day_partition(date: Day) -> String {
+    let period = date.period();
+    format!("year={:04}/month={:02}/day={:02}", period.year(), period.month(), date.day())
 }
 
 impl SafeCsv {

@@ -6,8 +6,7 @@ use apportion_core::day::DayRun;
 use apportion_core::hygiene::{Settings, TagKeys};
 use apportion_core::tags::Taxonomy;
 use apportion_engine::catalogue::{Query, Value};
-use apportion_engine::schema::BillFormat;
-use apportion_engine::{Area, RowStream, Statement, Stored, Table, TableFile};
+use apportion_engine::{RowStream, Statement, Table};
 use apportion_output::sha256_hex;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,16 +23,11 @@ pub(crate) struct Bill {
 pub(crate) async fn located(context: &Context, run: &DayRun) -> Result<Bill, Error> {
     let located: Located = read_staged(context, run, "bill.json").await?;
     let mut digest = String::new();
-    let mut by_format: BTreeMap<BillFormat, Vec<TableFile>> = BTreeMap::new();
     for file in &located.files {
-        let format: BillFormat = file.format.parse().map_err(|error| Error::Staging(format!("bill.json: {error}")))?;
-        let layout = located.layout_of(file).cloned();
-        let stored = layout.map(|layout| Stored { area: Area::Delivered, key: file.key.clone(), layout });
-        by_format.entry(format).or_default().push(TableFile { path: context.bill.local_path(&file.key), stored });
         digest.push_str(&format!("{:?} {}\n", file.key, file.version));
     }
-    let table = |(format, files)| Table { name: "bill".to_owned(), format, files, report_repeats: false };
-    Ok(Bill { tables: by_format.into_iter().map(table).collect(), digest })
+    let tables = Table::delivered(&located, |key| context.bill.local_path(key));
+    Ok(Bill { tables: tables.map_err(|error| Error::Staging(format!("bill.json: {error}")))?, digest })
 }
 
 impl Bill {

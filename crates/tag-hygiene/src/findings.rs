@@ -1,6 +1,6 @@
 //! The step `findings`: what the window shows, with the trend of earlier runs, and the tickets that follow.
 
-use crate::{Context, Error, Output, bill, json, known, tickets};
+use crate::{Context, Error, Output, bill, json, known, partition, tickets};
 use apportion_core::day::DayRun;
 use apportion_core::hygiene;
 use apportion_engine::catalogue::Query;
@@ -31,6 +31,8 @@ pub(crate) async fn findings(context: &Context, run: &DayRun) -> Result<Output, 
         account.trend = earlier.accounts.remove(&key).unwrap_or_default();
     }
     let key = context.findings.put(&found, &run.staging).await?;
+    let rows = partition::findings_csv(&found).map_err(|error| Error::Staging(error.to_string()))?;
+    context.work.put(&partition::partition_key(run.date), &rows).await?;
     // A run of a past day says what was then; tickets are about now.
     let is_newest = context.findings.newest_day().await?.is_none_or(|newest| newest <= run.date);
     let done = tickets::keep(context, &found, &known, is_newest).await?;

@@ -12,6 +12,7 @@ mod finding_store;
 #[cfg(feature = "aws")]
 mod finding_table;
 mod findings;
+mod partition;
 mod suggestions;
 mod tickets;
 
@@ -19,6 +20,7 @@ pub use decisions::{Acceptance, DecideError, Decision, acceptance, decide, newes
 pub use finding_store::{FindingStore, Trend};
 #[cfg(feature = "aws")]
 pub use finding_table::{FindingTable, KEPT_DAYS};
+pub use partition::partition_key;
 pub use suggestions::SUGGESTION_COLUMNS;
 
 use apportion_core::day::DayRun;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 pub struct Context {
     /// The delivered bill; never written.
     pub bill: Store,
-    /// `staging/`, `org/`, `suggestions/`, `outbox/`.
+    /// `staging/`, `org/`, `suggestions/`, `outbox/`, `findings-by-account/`.
     pub work: Store,
     pub findings: FindingStore,
     pub engine: Arc<dyn QueryEngine>,

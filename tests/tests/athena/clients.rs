@@ -1,6 +1,7 @@
 //! Clients that nobody here wrote: the AWS command line and boto3.
 
-use super::stand_ins::{Front, root, s3};
+use super::stand_ins::{front, root, s3};
+use apportion_tests::front::{Front, aws_environment};
 use apportion_tests::{Ran, run};
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,8 +20,7 @@ fn program(name: &str) -> PathBuf {
 
 fn client(name: &str, front: &Front, arguments: &[&str]) -> Ran {
     let mut command = Command::new(program(name));
-    command.args(arguments).env("AWS_ENDPOINT_URL", s3()).env("AWS_ENDPOINT_URL_ATHENA", &front.url);
-    command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")]);
+    command.args(arguments).envs(aws_environment(&s3())).env("AWS_ENDPOINT_URL_ATHENA", &front.url);
     command.env("AWS_DEFAULT_REGION", "us-east-1");
     let output = command.output().unwrap();
     Ran {
@@ -32,7 +32,7 @@ fn client(name: &str, front: &Front, arguments: &[&str]) -> Ran {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_command_line_runs_a_query() {
-    let front = Front::start(&["--bytes-cutoff", "20000000"]).await;
+    let front = front(&["--bytes-cutoff", "20000000"]).await;
     let aws = |arguments: &[&str]| client("aws", &front, &[&["--output", "json", "athena"], arguments].concat());
     let sql = "select * from (values (1, 'a', cast('0.1' as decimal(38, 12))), (2, '', null)) as t (n, s, d) order by n";
     let started = aws(&["start-query-execution", "--query-string", sql, "--work-group", "primary"]);
@@ -65,7 +65,7 @@ async fn the_aws_command_line_runs_a_query() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_finds_pages_tokens_limits_and_error_shapes() {
-    let front = Front::start(&["--concurrency", "1"]).await;
+    let front = front(&["--concurrency", "1"]).await;
     let script = root().join("tests/tests/athena/boto.py");
     let ran = client("python", &front, &[script.to_str().unwrap()]);
     assert!(ran.expect(0).stdout.contains("all checked"));

@@ -1,6 +1,7 @@
 //! A month closed by way of Athena's API is the month that the embedded engine closes.
 
-use super::stand_ins::{Front, s3};
+use super::stand_ins::{front, s3};
+use apportion_tests::front::aws_environment;
 use apportion_tests::{apportion, apportion_with, close_folder, text, tree};
 use std::path::Path;
 
@@ -33,15 +34,9 @@ async fn a_close_by_athena_has_the_id_and_the_bytes_of_one_in_process() {
 
     let out = at("athena");
     std::fs::create_dir(&out).unwrap();
-    let front = Front::start(&["--work", &text(&out)]).await;
-    let environment = [
-        ("AWS_ENDPOINT_URL", s3()),
-        ("AWS_ENDPOINT_URL_ATHENA", front.url.clone()),
-        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-    ];
-    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let front = front(&["--work", &text(&out)]).await;
+    let s3 = s3();
+    let environment = [&aws_environment(&s3)[..], &[("AWS_ENDPOINT_URL_ATHENA", front.url.as_str())]].concat();
     let ran = close(&out, &["--engine", "athena"], &environment);
     assert!(ran.stdout.contains("Athena scanned "), "{}", ran.stdout);
     assert_eq!(figures(&out), figures(&at("embedded")));

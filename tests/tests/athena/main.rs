@@ -1,21 +1,23 @@
 //! Athena's adapter against the front that speaks Athena, with an S3 between them, and a network that fails.
 #![allow(clippy::unwrap_used)]
 
+mod adapter;
 mod clients;
 mod closes;
-mod proxy;
 mod stand_ins;
 
+use adapter::{clients, settings};
 use apportion_core::close::{Content, Layout};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::{
-    Area, EngineError, FailureClass, Poll, QueryEngine, Row, Statement, Stored, Table, TableFile, conformance,
+    Area, EngineError, FailureClass, Notes, Poll, QueryEngine, Row, Statement, Stored, Table, TableFile, conformance,
 };
 use apportion_engine_athena::{AthenaEngine, Settings};
-use proxy::{Fault, Network};
-use stand_ins::{Front, bucket, clients, engine, s3, settings};
+use apportion_tests::network::{Fault, Network};
+use stand_ins::{bucket, engine, front, s3};
 use std::time::Duration;
 
+const SLOW: Fault = Fault::Slow(Duration::from_millis(500));
 const KEY: &str = "inputs/conformance/bill.csv";
 
 /// The suite's bill as it lies in a work store.
@@ -23,7 +25,7 @@ fn bill() -> Table {
     let columns = conformance::BILL.lines().next().unwrap().split(',').map(str::to_owned).collect();
     let stored = Stored { area: Area::Frozen, key: KEY.to_owned(), layout: Layout { content: Content::Csv, columns } };
     let files = vec![TableFile { path: None, stored: Some(stored) }];
-    Table { name: "bill".to_owned(), format: BillFormat::Focus12, files, report_repeats: false }
+    Table { name: "bill".to_owned(), format: BillFormat::Focus12, files, notes: Notes::Cells }
 }
 
 fn statement(sql: &str) -> Statement {
@@ -75,7 +77,7 @@ async fn athenas_adapter_conforms_over_a_bill_in_s3() {
     let (_, store) = clients("http://127.0.0.1:9", &s3());
     let body = conformance::BILL.as_bytes().to_vec().into();
     store.put_object().bucket("work").key(format!("prefix/{KEY}")).body(body).send().await.unwrap();
-    let front = Front::start(&["--work", "s3://work/prefix"]).await;
+    let front = front(&["--work", "s3://work/prefix"]).await;
     let engine = engine(&front.url, &s3());
     let failures = conformance::run(&engine, &bill(), &token("suite")).await;
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -84,7 +86,7 @@ async fn athenas_adapter_conforms_over_a_bill_in_s3() {
 /// Every fault at every request of a query: it is survived, or the error says that one may try again; the rows are never other ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_network_costs_time_and_never_rows() {
-    let front = Front::start(&[]).await;
+    let front = front(&[]).await;
     let sql = statement(&numbers(3));
     let mut expected = fetch(&engine(&front.url, &s3()), &sql, &token("plain")).await.unwrap();
     expected.sort();
@@ -98,7 +100,7 @@ async fn a_failing_network_costs_time_and_never_rows() {
     fetch(&engine(&athena, &store), &sql, &token("counted")).await.unwrap();
     println!("requests of one query: {:?}", counted.requests());
 
-    let kinds = [Fault::Reset, Fault::LostAnswer, Fault::Unavailable, Fault::HalfABody, Fault::Slow];
+    let kinds = [Fault::Reset, Fault::LostAnswer, Fault::Unavailable, Fault::HalfABody, SLOW];
     // The state is asked for by the poll, and again before the result is read.
     let requests = [("StartQ", 0), ("GetQueryExecution", 0), ("GetQueryExecution", 1), ("GetQueryRuntime", 0), ("GET ", 0)];
     for ((name, at), fault) in requests.into_iter().flat_map(|request| kinds.map(|fault| (request, fault))) {
@@ -113,7 +115,7 @@ async fn a_failing_network_costs_time_and_never_rows() {
         rows.sort();
         assert!(rows == expected, "{fault:?} of {name} {at}: other rows");
         let asked = network.requests().iter().filter(|request| request.starts_with(name)).count();
-        assert!(asked > at + usize::from(fault != Fault::Slow), "{fault:?} of {name} {at} was not met");
+        assert!(asked > at + usize::from(fault != SLOW), "{fault:?} of {name} {at} was not met");
     }
     for ((name, _), fault) in requests.into_iter().flat_map(|request| kinds[..4].iter().map(move |fault| (request, *fault))) {
         let network = Network::new(move |_, request| request.starts_with(name).then_some(fault));
@@ -125,7 +127,7 @@ async fn a_failing_network_costs_time_and_never_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_with_fewer_rows_than_the_engine_gave_is_refused() {
-    let front = Front::start(&[]).await;
+    let front = front(&[]).await;
     let network = Network::new(|_, request| request.starts_with("GET ").then_some(Fault::FewerRows));
     let engine = engine(&front.url, &network.before(&s3()));
     let error = fetch(&engine, &statement(&numbers(3)), &token("fewer")).await.unwrap_err();
@@ -139,7 +141,7 @@ async fn what_ends_a_query_is_told_apart() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, conformance::BILL).unwrap();
     let work = folder.path().to_str().unwrap();
-    let front = Front::start(&["--work", work, "--bytes-cutoff", "100", "--concurrency", "2"]).await;
+    let front = front(&["--work", work, "--bytes-cutoff", "100", "--concurrency", "2"]).await;
     let class = |result: Result<Vec<Row>, EngineError>| result.unwrap_err().class();
     let adapter = engine(&front.url, &s3());
     let counted = Statement { tables: vec![bill()], ..statement("select count(*) as n, max(ServiceName) as s from bill") };
@@ -175,7 +177,7 @@ fn peak() -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_million_rows_pass_in_bounded_memory() {
     use futures::StreamExt;
-    let front = Front::start(&[]).await;
+    let front = front(&[]).await;
     let engine = engine(&front.url, &s3());
     let id = engine.start(&statement(&numbers(1000)), &token("million")).await.unwrap();
     assert!(matches!(engine.poll(&id).await, Ok(Poll::Succeeded { .. })));

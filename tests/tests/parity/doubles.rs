@@ -55,7 +55,8 @@ async fn a_million_doubles_become_the_same_decimals() {
     let statement = Statement { name: "doubles".to_owned(), sql: sql.to_owned(), tables: placed.tables.clone(), lookups: vec![] };
     let mut of_each: Vec<Vec<(i128, bool)>> = Vec::new();
     for contender in world.contenders() {
-        let mut found = vec![(0, false); values.len()];
+        // Written to before memory is looked at, so that its own is not counted.
+        let mut found = vec![(-1, true); values.len()];
         let before = memory("VmRSS:");
         // Resets the peak; where that is not allowed the figure is too large, not too small.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
@@ -75,12 +76,12 @@ async fn a_million_doubles_become_the_same_decimals() {
             found[number.parse::<usize>().unwrap()] = (apportion_tests::units(decimal), exact == "lossy");
             count += 1;
         }
-        assert_eq!((count, rows_read), (values.len(), values.len() as u64), "{}", contender.name);
+        assert_eq!(count, values.len(), "{}", contender.name);
+        // Athena tells bytes only.
+        assert!(rows_read == values.len() as u64 || contender.name == world::ATHENA, "{}: {rows_read}", contender.name);
         let peak = memory("VmHWM:").saturating_sub(before);
         println!("doubles: {}: {count} rows of a result, {} MiB more than before at the peak", contender.name, peak / 1024);
-        if contender.name == "Trino" {
-            assert!(peak < 200 * 1024, "{peak} KiB");
-        }
+        assert!(peak < 200 * 1024 || contender.name == world::EMBEDDED, "{}: {peak} KiB", contender.name);
         of_each.push(found);
     }
     for others in &of_each[1..] {
@@ -95,21 +96,27 @@ async fn doubles_beyond_a_bill_are_cast_alike_too() {
     let Some(world) = World::find("large doubles").await else { return };
     let placed = world.place_bytes("one.parquet", &doubles(&[1.0])).await.unwrap();
     let mut state = 12_345u64;
-    let mut sql = String::from("select n, cast(x as decimal(38, 12)) as d from (values ");
-    for index in 0..10_000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let magnitude = 15 + (state >> 60) as i32 % 10;
-        let value =
-            ((state >> 11) as f64 / (1u64 << 53) as f64) * 10f64.powi(magnitude) * if state & 1 == 0 { 1.0 } else { -1.0 };
-        write!(sql, "{}({index}, {value:e})", if index == 0 { "" } else { ", " }).unwrap();
+    let mut compared = 0;
+    // A statement of ten thousand literals is longer than Athena takes.
+    for _ in 0..5 {
+        let mut sql = String::from("select n, cast(x as decimal(38, 12)) as d from (values ");
+        for index in 0..2_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let magnitude = 15 + (state >> 60) as i32 % 10;
+            let sign = if state & 1 == 0 { 1.0 } else { -1.0 };
+            let value = ((state >> 11) as f64 / (1u64 << 53) as f64) * 10f64.powi(magnitude) * sign;
+            write!(sql, "{}({index}, {value:e})", if index == 0 { "" } else { ", " }).unwrap();
+        }
+        sql.push_str(") as t (n, x)");
+        let statement = Statement { name: "large".to_owned(), sql, tables: placed.tables.clone(), lookups: vec![] };
+        let asked = crate::Asked { statement, ordered: false };
+        let mut answers = Vec::new();
+        for contender in world.contenders() {
+            answers.push(crate::answer(&contender, &asked).await.unwrap().1);
+        }
+        compared += answers[0].len();
+        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
     }
-    sql.push_str(") as t (n, x)");
-    let statement = Statement { name: "large".to_owned(), sql, tables: placed.tables.clone(), lookups: vec![] };
-    let mut answers = Vec::new();
-    for contender in world.contenders() {
-        let asked = crate::Asked { statement: statement.clone(), ordered: false };
-        answers.push(crate::answer(&contender, &asked).await.unwrap().1);
-    }
-    assert_eq!(answers[0].len(), 10_000);
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(compared, 10_000);
+    println!("doubles: {compared} beyond 1e15 become the same decimals");
 }

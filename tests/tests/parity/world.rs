@@ -1,12 +1,15 @@
 //! The engines under test, and bills placed where each of them finds them.
 
+use crate::adapter::{clients, settings};
 use apportion_core::close::{InputsManifest, Located, Run, Shard};
 use apportion_engine::schema::BillFormat;
 use apportion_engine::tables::Roots;
-use apportion_engine::{Area, QueryEngine, Stored, Table, TableFile};
+use apportion_engine::{Area, Notes, QueryEngine, Stored, Table, TableFile};
+use apportion_engine_athena::AthenaEngine;
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_engine_trino::{Settings, TrinoEngine};
 use apportion_store::Store;
+use apportion_tests::front::Front;
 use apportion_tests::{run, text};
 use reconciliation_gate::{Context, Event, Output};
 use std::collections::BTreeMap;
@@ -20,6 +23,10 @@ pub struct Contender {
     pub engine: Arc<dyn QueryEngine>,
 }
 
+pub const EMBEDDED: &str = "embedded";
+pub const TRINO: &str = "Trino";
+pub const ATHENA: &str = "Athena's front over Trino";
+
 /// What `scripts/test-trino` started.
 pub struct World {
     pub trino: String,
@@ -28,6 +35,8 @@ pub struct World {
     pub files: PathBuf,
     /// The work store on this machine; S3 has the same files below the same keys.
     pub folder: tempfile::TempDir,
+    /// Athena's API over that Trino.
+    front: Front,
 }
 
 /// A bill that every engine finds.
@@ -36,10 +45,10 @@ pub struct Placed {
     pub tables: Vec<Table>,
 }
 
-/// A token, and a name, that nobody has used.
+/// A token, and a name, that nobody has used; as long as Athena wants one to be.
 pub fn token() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("t{}-{:0>32}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A sentence about a file with the file's name only, since each engine calls its folder otherwise.
@@ -50,6 +59,8 @@ pub fn without_folder(sentence: &str) -> String {
 
 const WORK: &str = "work";
 const BILLS: &str = "bills";
+/// Of Athena.
+const RESULTS: &str = "results";
 
 impl World {
     /// `None`, with a line that says so, where nobody started a Trino.
@@ -61,20 +72,15 @@ impl World {
             println!("SKIPPED {what}: `make test-trino` starts the Trino that it needs");
             return None;
         };
-        let world = World { trino, aws, files: files.into(), folder: tempfile::tempdir().unwrap() };
-        for bucket in [WORK, BILLS] {
-            world.curl(&["-X", "PUT", &format!("{}/{bucket}", world.aws)]);
+        for bucket in [WORK, BILLS, RESULTS] {
+            curl(&["-X", "PUT", &format!("{aws}/{bucket}")]);
         }
+        let front = front(&trino, &aws, "glue", "apportion");
+        let world = World { trino, aws, files: files.into(), folder: tempfile::tempdir().unwrap(), front };
         let roots = Roots { bill: format!("s3://{BILLS}/"), work: format!("s3://{WORK}/"), closes: format!("s3://{WORK}/") };
         let engine = world.trino_at(&world.trino.clone(), "glue");
         engine.create_tables(&roots, Some(&format!("s3://{WORK}/none/"))).await.unwrap();
         Some(world)
-    }
-
-    fn curl(&self, arguments: &[&str]) {
-        let mut all = vec!["-s", "-S", "-o", "/dev/null"];
-        all.extend(arguments);
-        run("curl", &all, Path::new("/")).expect(0);
     }
 
     pub fn settings(&self, url: &str, catalog: &str) -> Settings {
@@ -86,18 +92,31 @@ impl World {
         TrinoEngine::new(self.settings(url, catalog)).unwrap()
     }
 
+    /// Athena's adapter before a front and S3 at these addresses.
+    pub fn athena_at(&self, front: &str, s3: &str) -> AthenaEngine {
+        let (athena, s3) = clients(front, s3);
+        let delivered_root = Some(format!("s3://{BILLS}/"));
+        AthenaEngine::new(athena, s3, apportion_engine_athena::Settings { delivered_root, ..settings() })
+    }
+
+    /// Those that work by way of a network.
+    pub fn distant(&self) -> Vec<Contender> {
+        vec![
+            Contender { name: TRINO, engine: Arc::new(self.trino_at(&self.trino, "glue")) },
+            Contender { name: ATHENA, engine: Arc::new(self.athena_at(&self.front.url, &self.aws)) },
+        ]
+    }
+
     /// The engines; the first is what the others are compared with. A further engine is a line here.
     pub fn contenders(&self) -> Vec<Contender> {
-        vec![
-            Contender { name: "embedded", engine: Arc::new(EmbeddedEngine::new()) },
-            Contender { name: "Trino", engine: Arc::new(self.trino_at(&self.trino, "glue")) },
-        ]
+        let embedded = Contender { name: EMBEDDED, engine: Arc::new(EmbeddedEngine::new()) };
+        std::iter::once(embedded).chain(self.distant()).collect()
     }
 
     /// Copies a file to S3.
     fn upload(&self, path: &Path, bucket: &str, key: &str) {
         // `=` and the like are allowed in the path of an address.
-        self.curl(&["-f", "-T", &text(path), &format!("{}/{bucket}/{key}", self.aws)]);
+        curl(&["-f", "-T", &text(path), &format!("{}/{bucket}/{key}", self.aws)]);
     }
 
     pub async fn place_bytes(&self, name: &str, bytes: &[u8]) -> Result<Placed, String> {
@@ -163,8 +182,19 @@ impl World {
     }
 }
 
+fn curl(arguments: &[&str]) {
+    let mut all = vec!["-s", "-S", "-o", "/dev/null"];
+    all.extend(arguments);
+    run("curl", &all, Path::new("/")).expect(0);
+}
+
+/// Athena's front over a Trino, whose catalog and schema stand for Athena's.
+pub fn front(trino: &str, aws: &str, catalog: &str, schema: &str) -> Front {
+    Front::start(aws, &["--engine", &format!("trino={trino}"), "--catalog", catalog, "--schema", schema])
+}
+
 fn tables_of(tables: BTreeMap<BillFormat, Vec<TableFile>>) -> Vec<Table> {
-    let table = |(format, files)| Table { name: "bill".to_owned(), format, files, report_repeats: false };
+    let table = |(format, files)| Table { name: "bill".to_owned(), format, files, notes: Notes::Unread };
     tables.into_iter().map(table).collect()
 }
 

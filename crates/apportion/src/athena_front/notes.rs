@@ -2,7 +2,7 @@
 //! that it lacks.
 
 use super::backend::Answer;
-use apportion_engine::{EngineError, FailureClass, Poll, QueryEngine, Row, RowStream, Statement, Table};
+use apportion_engine::{EngineError, FailureClass, Notes, Poll, QueryEngine, Row, RowStream, Statement, Table};
 use apportion_engine_embedded::EmbeddedEngine;
 use apportion_output::columns_of;
 use futures::StreamExt;
@@ -50,7 +50,8 @@ fn counting(select: &str, bill: Table) -> Result<Statement, EngineError> {
     }
     let counts: Vec<String> = columns.into_iter().map(|name| format!("count({name})")).collect();
     let counts = if counts.is_empty() { "count(*)".to_owned() } else { counts.join(", ") };
-    let bill = Table { report_repeats: select.contains(REPEATS), ..bill };
+    let notes = if select.contains(REPEATS) { Notes::LineIds } else { Notes::Cells };
+    let bill = Table { notes, ..bill };
     let sql = format!("select {counts} from {}", bill.name);
     Ok(Statement { name: "notes".to_owned(), sql, tables: vec![bill], lookups: Vec::new() })
 }

@@ -20,7 +20,7 @@ use line_ids::{LineIds, UnitIds};
 
 use crate::error::{BillError, Place};
 use apportion_engine::schema::{BillFormat, Column, ColumnType};
-use apportion_engine::{EngineError, Table};
+use apportion_engine::{EngineError, Notes, Table};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
@@ -161,7 +161,7 @@ impl Source {
             .iter()
             .map(|column| Field::new(column.name.to_ascii_lowercase(), arrow_type(column.kind, amount), true))
             .collect();
-        let line_ids = table.report_repeats.then(Arc::default);
+        let line_ids = (table.notes == Notes::LineIds).then(Arc::default);
         Ok(Source {
             format: table.format,
             files,

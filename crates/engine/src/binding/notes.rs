@@ -2,7 +2,7 @@
 
 use super::{Binding, Branch, branches};
 use crate::columns::Columns;
-use crate::query::{EngineError, RowStream, Statement};
+use crate::query::{EngineError, Notes, RowStream, Statement};
 use crate::schema::{BillFormat, Column, ColumnType};
 use crate::tables::{self, csv_column};
 use apportion_core::close::Content;
@@ -42,11 +42,14 @@ fn reads(sql: &str, column: &Column) -> bool {
     OPTIONAL.iter().all(|(name, columns)| !columns.contains(&column.name) || has_word(own, name))
 }
 
-/// The statement that counts, one row a file, for [`read_notes`]; `None` where there is nothing to count.
+/// The statement that counts, one row a file, for [`read_notes`]; `None` where there is nothing to count, or nobody reads it.
 pub fn notes(statement: &Statement, binding: &Binding) -> Result<Option<String>, EngineError> {
     let mut selects = Vec::new();
     for table in &statement.tables {
-        let line_id = table.format.line_id_column().filter(|_| table.report_repeats);
+        if table.notes == Notes::Unread {
+            continue;
+        }
+        let line_id = table.format.line_id_column().filter(|_| table.notes == Notes::LineIds);
         for branch in branches(table)? {
             selects.extend(select(table.format, &branch, line_id, &statement.sql, binding)?);
         }

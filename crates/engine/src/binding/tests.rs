@@ -1,5 +1,5 @@
 use super::*;
-use crate::query::TableFile;
+use crate::query::{Notes, TableFile};
 
 fn file(area: Area, key: &str, content: Content, columns: &[&str]) -> TableFile {
     let columns = columns.iter().map(|name| (*name).to_owned()).collect();
@@ -7,7 +7,7 @@ fn file(area: Area, key: &str, content: Content, columns: &[&str]) -> TableFile 
 }
 
 fn table(format: BillFormat, files: Vec<TableFile>) -> Table {
-    Table { name: "bill".to_owned(), format, files, report_repeats: false }
+    Table { name: "bill".to_owned(), format, files, notes: Notes::Cells }
 }
 
 fn all(format: BillFormat) -> Vec<&'static str> {

@@ -16,8 +16,8 @@ pub enum Fault {
     Unavailable,
     /// The answer's head, and half of the body that it announces.
     HalfABody,
-    /// The answer comes late.
-    Slow,
+    /// The answer comes so much later.
+    Slow(Duration),
     /// A result object that ends at a row's end before its time, with a length that fits: what only a count of rows shows.
     FewerRows,
 }
@@ -79,7 +79,7 @@ impl Network {
             Some(Fault::Unavailable) => {
                 return client.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
-            Some(Fault::Slow) => std::thread::sleep(Duration::from_millis(1500)),
+            Some(Fault::Slow(delay)) => std::thread::sleep(delay),
             _ => {}
         }
         let answer = ask(server, &head, &body)?;
