@@ -43,7 +43,8 @@ impl Office {
         for folder in [&out, &bill] {
             std::fs::create_dir_all(folder).unwrap();
         }
-        run("cp", &["-r", &text(&sample.join("bill")), &text(&bill.join("month"))], Path::new("/")).expect(0);
+        // With its times: a manifest names the version of each file.
+        run("cp", &["-rp", &text(&sample.join("bill")), &text(&bill.join("month"))], Path::new("/")).expect(0);
         Office { sample, config, bill, out, schema }
     }
 
