@@ -96,7 +96,7 @@ fn sum_units(text: &str) -> Option<i128> {
     }
     let mut units = 0i128;
     for byte in whole.bytes().chain(fraction.bytes()) {
-        let digit = byte.is_ascii_digit().then_some(byte - b'0')?;
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
         units = units.checked_mul(10)?.checked_add(i128::from(digit))?;
     }
     let units = units.checked_mul(10i128.pow(12 - fraction.len() as u32))?;
