@@ -36,6 +36,10 @@ pub(crate) fn of(error: &str, ending: Ending) -> Remedy {
         "BadOrganization" => {
             ("The organization's tree of accounts cannot be used.", &["Mend what the sentence above names.", AGAIN])
         }
+        "BadPeriod" => (
+            "A later month is closed already, and months are closed in their order.",
+            &["Leave the month as it is; what belongs to it is charged in the month that is open now."],
+        ),
         "ApprovalRefused" => (
             "The second person did not approve it.",
             &["Speak with that person; the reason stands above.", "Correct what was found.", AGAIN],
