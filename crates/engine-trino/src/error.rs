@@ -86,6 +86,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::HttpError(_) => true,
+        // Half an answer, without a length that would tell.
+        Error::Decode(why) => why.contains("EOF while parsing"),
         Error::HttpNotOk(code, _) => matches!(code.as_u16(), 429 | 502..=504),
         _ => false,
     }
