@@ -103,6 +103,32 @@ pub struct LedgerKey {
     pub currency: String,
 }
 
+/// Columns of the ledger's files, in order. `cash` and `effective` have twelve decimals, `cents` counts minor units.
+pub const LEDGER_COLUMNS: [&str; 22] = [
+    "period",
+    "provider",
+    "issuer",
+    "unit_id",
+    "component",
+    "pool_id",
+    "rule_id",
+    "invoice_id",
+    "billing_account_id",
+    "account_id",
+    "ou_path",
+    "service",
+    "charge_type",
+    "commitment_id",
+    "currency",
+    "cash",
+    "effective",
+    "cents",
+    "driver_value",
+    "driver_total",
+    "driver_unit",
+    "share",
+];
+
 /// One row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LedgerRow {

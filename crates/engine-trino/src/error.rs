@@ -86,7 +86,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::HttpError(_) => true,
-        // Half an answer, without a length that would tell.
+        // Half an answer.
         Error::Decode(why) => why.contains("EOF while parsing"),
         Error::HttpNotOk(code, _) => matches!(code.as_u16(), 429 | 502..=504),
         _ => false,
@@ -127,5 +127,14 @@ mod tests {
         }
         let ours = error("INVALID_CAST_ARGUMENT", "USER_ERROR", "Cannot cast 'apportion-bill: a.csv: bad' to BIGINT");
         assert_eq!(classify(&ours), (FailureClass::Bill, "a.csv: bad".to_owned()));
+    }
+
+    #[test]
+    fn half_an_answer_is_asked_for_again_and_a_wrong_one_is_not() {
+        // What serde_json says of a text that ends too early, and of one that is something else.
+        let half = serde_json::from_str::<Vec<u32>>("[1, 2").unwrap_err();
+        let wrong = serde_json::from_str::<Vec<u32>>("{}").unwrap_err();
+        assert!(is_passing(&Error::Decode(half.to_string())));
+        assert!(!is_passing(&Error::Decode(wrong.to_string())));
     }
 }

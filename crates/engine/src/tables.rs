@@ -7,6 +7,7 @@
 use crate::query::Area;
 use crate::schema::{BillFormat, ColumnType};
 use apportion_core::close::Content;
+use apportion_core::ledger::LEDGER_COLUMNS;
 
 /// Columns of the table over CSV files, which knows cells by their place only.
 pub const CSV_COLUMNS: usize = 400;
@@ -194,7 +195,7 @@ const LEDGER_NUMBERS: [(&str, ColumnKind); 3] =
 
 /// The files that the closes and the daily runs write, as tables.
 fn written() -> Vec<Definition> {
-    let ledger = LEDGER.map(|name| {
+    let ledger = LEDGER_COLUMNS.map(|name| {
         let number = LEDGER_NUMBERS.iter().find(|(number, _)| *number == name);
         (name.to_owned(), number.map_or(ColumnKind::Text, |(_, kind)| *kind))
     });
@@ -272,32 +273,6 @@ pub const FINDINGS: [&str; 13] = [
     "threshold",
     "above",
     "main_unit",
-];
-
-/// Columns of `ledger.parquet`, as `apportion_output` writes them; a test of that crate's reader compares the two.
-pub const LEDGER: [&str; 22] = [
-    "period",
-    "provider",
-    "issuer",
-    "unit_id",
-    "component",
-    "pool_id",
-    "rule_id",
-    "invoice_id",
-    "billing_account_id",
-    "account_id",
-    "ou_path",
-    "service",
-    "charge_type",
-    "commitment_id",
-    "currency",
-    "cash",
-    "effective",
-    "cents",
-    "driver_value",
-    "driver_total",
-    "driver_unit",
-    "share",
 ];
 
 /// Every table.

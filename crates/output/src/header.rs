@@ -213,7 +213,7 @@ mod tests {
         let bytes = crate::ledger_parquet("2026-09".parse().unwrap(), &[]).unwrap();
         let found = columns(&bytes).unwrap();
         assert_eq!(found.encoding, Encoding::Parquet);
-        assert_eq!(found.columns, crate::LEDGER_COLUMNS);
+        assert_eq!(found.columns, apportion_core::ledger::LEDGER_COLUMNS);
     }
 
     #[test]

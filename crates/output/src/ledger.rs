@@ -2,34 +2,8 @@
 
 use crate::OutputError;
 use crate::safe_csv::{Reader, Row, SafeCsv};
-use apportion_core::ledger::{Component, InvoiceKey, LedgerKey, LedgerRow};
+use apportion_core::ledger::{Component, InvoiceKey, LEDGER_COLUMNS, LedgerKey, LedgerRow};
 use apportion_core::period::Period;
-
-/// Columns of the ledger files, in order. `cash` and `effective` have twelve decimals, `cents` counts minor units.
-pub const LEDGER_COLUMNS: [&str; 22] = [
-    "period",
-    "provider",
-    "issuer",
-    "unit_id",
-    "component",
-    "pool_id",
-    "rule_id",
-    "invoice_id",
-    "billing_account_id",
-    "account_id",
-    "ou_path",
-    "service",
-    "charge_type",
-    "commitment_id",
-    "currency",
-    "cash",
-    "effective",
-    "cents",
-    "driver_value",
-    "driver_total",
-    "driver_unit",
-    "share",
-];
 
 const FILE: &str = "ledger.csv";
 

@@ -16,7 +16,7 @@ mod safe_csv;
 pub use daily::{day_rows_csv, read_day_rows_csv};
 pub use digest::{PACKAGE_FONTS, named_digest, parse_sums, sha256_hex, sums_file, template_digest};
 pub use header::{Encoding, FileColumns, HEADER_BYTES, Held, columns_of, columns_of_footer, columns_of_start, footer_bytes};
-pub use ledger::{LEDGER_COLUMNS, ledger_csv, read_ledger_csv};
+pub use ledger::{ledger_csv, read_ledger_csv};
 pub use parquet_file::{ledger_parquet, read_ledger_parquet};
 pub use pools::{POOLS_COLUMNS, pools_csv, read_pools_csv};
 pub use rollup::{ROLLUP_GRAIN, read_rollup_csv, rollup_csv};

@@ -3,8 +3,8 @@
 //! Everything that could vary is fixed: batch and row group size, encodings, compression, `created_by`, no key-value metadata.
 
 use crate::OutputError;
-use crate::ledger::{LEDGER_COLUMNS, key_of, leading_texts};
-use apportion_core::ledger::LedgerRow;
+use crate::ledger::{key_of, leading_texts};
+use apportion_core::ledger::{LEDGER_COLUMNS, LedgerRow};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
 use arrow_array::cast::AsArray;

@@ -1,6 +1,6 @@
 //! Stands before a stand-in and fails on request: what the network and the service may do to a call.
 
-use crate::server::{Reply, Request, Server};
+use crate::server::{Reply, Request, Server, header};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,8 @@ pub enum Fault {
     RefuseXml { status: u16, code: &'static str },
     /// The service does it and says that it failed.
     DoneButFailed,
+    /// The service does it and says no, as XML.
+    DoneButRefusedXml { status: u16, code: &'static str },
     /// The service does it and the answer is lost.
     DoneButLost,
     /// The connection ends before the service sees anything.
@@ -75,6 +77,12 @@ impl Proxy {
         self.state.lock().unwrap().rules.clear();
     }
 
+    /// The values that a header had in the requests so far that had it.
+    pub fn header(&self, name: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        state.seen.iter().filter_map(|request| header(request, name).map(str::to_owned)).collect()
+    }
+
     /// Requests so far whose head or body holds `needle`.
     pub fn seen(&self, needle: &str) -> usize {
         self.state.lock().unwrap().seen.iter().filter(|request| request.contains(needle)).count()
@@ -83,7 +91,7 @@ impl Proxy {
 
 impl State {
     fn meet(&mut self, request: &Request) -> Option<Fault> {
-        self.seen.push(format!("{}\n{}", request.head, String::from_utf8_lossy(&request.body)));
+        self.seen.push(format!("{}\n\n{}", request.head, String::from_utf8_lossy(&request.body)));
         for rule in self.rules.iter_mut().filter(|rule| request.has(&rule.needle)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
@@ -113,12 +121,21 @@ fn pass(address: &str, request: &Request, fault: Option<Fault>) -> Reply {
             refuse(500, "InternalServerError")
         }
         Some(Fault::Refuse { status, code }) => refuse(status, code),
-        Some(Fault::RefuseXml { status, code }) => {
-            let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>");
-            let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
-            Reply::Answer { status, headers, body: body.into_bytes() }
+        Some(Fault::RefuseXml { status, code }) => refuse_xml(request, status, code),
+        Some(Fault::DoneButRefusedXml { status, code }) => {
+            forward(address, request);
+            refuse_xml(request, status, code)
         }
     }
+}
+
+/// As S3 words it: an answer to a HEAD has no body.
+fn refuse_xml(request: &Request, status: u16, code: &str) -> Reply {
+    let body = match request.head.starts_with("HEAD ") {
+        true => String::new(),
+        false => format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>"),
+    };
+    Reply::Answer { status, headers: vec![("content-type".to_owned(), "application/xml".to_owned())], body: body.into_bytes() }
 }
 
 fn refuse(status: u16, code: &str) -> Reply {

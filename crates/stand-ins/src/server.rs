@@ -22,11 +22,16 @@ impl Request {
 
     /// Value of a header, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-        })
+        header(&self.head, name)
     }
+}
+
+/// Value of a header in the text of a request, whatever its case.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }
 
 /// What goes back.

@@ -91,7 +91,7 @@ impl Term {
         matches!(self.kind, Kind::Nothing)
     }
 
-    /// Which rows are not NULL; `None` where no row is, unless the term is nothing.
+    /// Which rows are NULL; `None` where no row is, or where all are and the term is nothing.
     pub fn nulls(&self) -> Option<&NullBuffer> {
         match &self.kind {
             Kind::Nothing => None,
