@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How the statement of `binding::notes` begins.
-const NOTES: &str = "select \"$path\" as bill_file, ";
+const NOTES: &str = "select max(\"$path\") as bill_file, ";
 /// Names of tables over the bill's own store begin so.
 const DELIVERED: &str = "delivered_";
 

@@ -9,8 +9,8 @@ use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A function that only the count of repeated line ids uses.
-const REPEATS: &str = "xxhash64";
+/// What only the count of repeated line ids has.
+const REPEATS: &str = "count(distinct ";
 /// How the engine's sentences begin, in the order of the columns `plus`, `nothing`, `repeats`.
 const SENTENCES: [&str; 3] = ["amounts with `+`", "cells hold the word null", "lines repeat"];
 
@@ -90,7 +90,7 @@ mod tests {
         let path = folder.path().join("bill.csv");
         std::fs::write(&path, BILL).unwrap();
         let bill = Table { name: "bill_0".to_owned(), ..Table::local(BillFormat::Cur2, [path.clone()]) };
-        let sql = "select \"$path\" as bill_file, sum(case when c10 like '%+%' then 1 else 0 end) as plus, \
+        let sql = "select max(\"$path\") as bill_file, sum(case when c10 like '%+%' then 1 else 0 end) as plus, \
                    sum(case when c8 in ('null', 'NULL') then 1 else 0 end + case when c1 in ('null', 'NULL') then 1 else 0 end) as nothing, \
                    count(c1) - count(distinct from_big_endian_64(xxhash64(to_utf8(c1)))) as repeats from bill_csv";
         let answer = notes(&EmbeddedEngine::with_threads(1), sql, vec![bill], &AtomicU64::new(0)).await.unwrap();
