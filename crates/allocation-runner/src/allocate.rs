@@ -18,11 +18,11 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
     let loaded = configuration(context, run).await?;
     let org = organization_of(context, run).await?;
     let compared: Compared = read_staged(context, &run.staging, "compared.json").await?;
-    let bytes = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
-    let (dimensions, all) = read_rollup_csv(&bytes).map_err(staging)?;
+    let (dimensions, all) = read_rollup_csv(&context.work.get(&format!("{}rollup.csv", run.staging)).await?).map_err(staging)?;
     let wanted = run.period.to_string();
     let rows: Vec<RollupRow> =
         all.into_iter().filter(|row| row.billing_period == wanted && row.currency == compared.currency).collect();
+    let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
     let allocation = allocate_rows(&Inputs {
         period: run.period,
         family: compared.family,
@@ -33,13 +33,13 @@ pub(crate) async fn allocate(context: &Context, run: &Run) -> Result<Output, Err
         minor_exponent: compared.minor_exponent,
     })
     .map_err(|error| Error::BadConfiguration(error.to_string()))?;
+    drop(rows);
     // One file after the other: a ledger of many units is large.
     let key = |name: &str| format!("{}close/{name}", run.staging);
     context.work.put(&key("ledger.csv"), &ledger_csv(run.period, &allocation.rows).map_err(staging)?).await?;
     context.work.put(&key("ledger.parquet"), &ledger_parquet(run.period, &allocation.rows).map_err(staging)?).await?;
     context.work.put(&key("pools.csv"), &pools_csv(run.period, &allocation.pool_sources).map_err(staging)?).await?;
     write_staged(context, &run.staging, "notes.json", &allocation.notes).await?;
-    let rollup_digest = sha256_hex(&rollup_csv(&dimensions, &rows).map_err(staging)?);
     write_staged(context, &run.staging, "pool_sources.json", &allocation.pool_sources).await?;
     let facts = facts(context, run, &compared, rollup_digest, &loaded, &org).await?;
     write_staged(context, &run.staging, "close.json", &facts).await?;

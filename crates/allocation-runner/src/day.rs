@@ -109,7 +109,7 @@ impl Seen {
                 .billing_period
                 .parse()
                 .map_err(|error| Error::BadBill(format!("{error}; {} bill lines say so: export the bill again", row.rows)))?;
-            if period > date.period() || row.day > limit {
+            if period > date.period() || row.day.as_str() > limit.as_str() {
                 seen.later_lines += row.rows;
                 continue;
             }
@@ -163,7 +163,8 @@ async fn collect(
     }
     for (period, file) in history {
         let mut rows = read(context, file, names).await?;
-        rows.retain(|row| row.day <= run.date.to_string());
+        let limit = run.date.to_string();
+        rows.retain(|row| row.day.as_str() <= limit.as_str());
         facts.from_history.insert(period.to_string(), file.key());
         stage_days(context, run, (period, &rows), names, &mut facts, &mut charges).await?;
     }
@@ -186,8 +187,8 @@ async fn stage_days(
 ) -> Result<(), Error> {
     for day in rows.chunk_by(|one, other| one.day == other.day) {
         for row in day {
-            *facts.currencies.entry(row.currency.clone()).or_default() += row.rows;
-            *charges.entry(row.charge_type.clone()).or_default() += row.net_rows;
+            *facts.currencies.entry((&row.currency).into()).or_default() += row.rows;
+            *charges.entry((&row.charge_type).into()).or_default() += row.net_rows;
         }
         let name = day.first().map(|row| row.day.as_str()).filter(|name| !name.is_empty()).unwrap_or(UNDATED);
         let csv = day_rows_csv(names, day).map_err(staging)?;

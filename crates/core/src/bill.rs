@@ -3,6 +3,7 @@
 //! The formulae of each kind of line stand in `sql/source/`; nothing here knows an export format.
 
 use crate::money::Money;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -131,27 +132,27 @@ pub const SEPARATE_DISCOUNTS: [&str; 4] = ["EdpDiscount", "PrivateRateDiscount",
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RollupRow {
     /// `YYYY-MM` of the billing period that the line belongs to.
-    pub billing_period: String,
-    pub provider: String,
-    pub issuer: String,
-    pub billing_account_id: String,
-    pub invoice_id: String,
-    pub account_id: String,
-    pub service: String,
+    pub billing_period: Text,
+    pub provider: Text,
+    pub issuer: Text,
+    pub billing_account_id: Text,
+    pub invoice_id: Text,
+    pub account_id: Text,
+    pub service: Text,
     /// The export's own word: line item type (CUR 2.0) or charge category (FOCUS).
-    pub charge_type: String,
+    pub charge_type: Text,
     pub kind: Kind,
     /// ARN or id of the reservation or savings plan, `""` if none.
-    pub commitment_id: String,
-    pub currency: String,
+    pub commitment_id: Text,
+    pub currency: Text,
     /// `YYYY-MM-DD`, the first day of the stretch of usage days that the line's lies in, where a close goes by the organization of each;
     /// else, and for a line without a usage day, `""`.
     #[serde(default)]
-    pub organization_day: String,
+    pub organization_day: Text,
     /// Trimmed raw tag values, one for each dimension of the taxonomy, in its order; `""` where no alias matched.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     /// The greatest name that the bill gives the account.
-    pub account_name: String,
+    pub account_name: Text,
     pub cash: Measure,
     pub effective: Measure,
     pub true_up: Measure,

@@ -318,10 +318,10 @@ pub struct InvoiceLine {
 impl InvoiceLine {
     pub fn key(&self) -> InvoiceKey {
         InvoiceKey {
-            provider: self.provider.clone(),
-            issuer: self.issuer.clone(),
-            billing_account_id: self.billing_account_id.clone(),
-            invoice_id: self.invoice_id.clone(),
+            provider: (&self.provider).into(),
+            issuer: (&self.issuer).into(),
+            billing_account_id: (&self.billing_account_id).into(),
+            invoice_id: (&self.invoice_id).into(),
         }
     }
 

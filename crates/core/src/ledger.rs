@@ -1,6 +1,7 @@
 //! The ledger: who pays which part of which invoice, by which rule.
 
 use crate::money::Money;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -75,11 +76,11 @@ impl fmt::Display for Component {
 /// An invoice: provider, issuer, billing account and id together, since ids repeat between issuers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InvoiceKey {
-    pub provider: String,
-    pub issuer: String,
-    pub billing_account_id: String,
+    pub provider: Text,
+    pub issuer: Text,
+    pub billing_account_id: Text,
     /// `""` where the bill has none yet (or, FOCUS 1.0, never).
-    pub invoice_id: String,
+    pub invoice_id: Text,
 }
 
 /// What makes two ledger rows the same row; also the last tie-break of the cents.
@@ -87,20 +88,20 @@ pub struct InvoiceKey {
 /// A pooled row has `account_id`, `ou_path`, `service`, `charge_type` and `commitment_id` empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LedgerKey {
-    pub unit_id: String,
+    pub unit_id: Text,
     pub component: Component,
     /// `""` for a row that went through no pool.
-    pub pool_id: String,
+    pub pool_id: Text,
     /// The rule that put the row here: a line rule's id, `tag.<dimension>`, `special.<component>…` or `pool.<id>…`.
-    pub rule_id: String,
+    pub rule_id: Text,
     pub invoice: InvoiceKey,
-    pub account_id: String,
+    pub account_id: Text,
     /// Path of OU names from the root, `/`-separated; `__unknown__` where the organization lacks the account.
-    pub ou_path: String,
-    pub service: String,
-    pub charge_type: String,
-    pub commitment_id: String,
-    pub currency: String,
+    pub ou_path: Text,
+    pub service: Text,
+    pub charge_type: Text,
+    pub commitment_id: Text,
+    pub currency: Text,
 }
 
 /// Columns of the ledger's files, in order. `cash` and `effective` have twelve decimals, `cents` counts minor units.
@@ -138,31 +139,31 @@ pub struct LedgerRow {
     /// Minor units of the currency; the cents of an invoice sum to the invoice.
     pub cents: i128,
     /// The unit's weight in the split, in `driver_unit`; empty where nothing was split.
-    pub driver_value: String,
+    pub driver_value: Text,
     /// The sum of all weights; `driver_value / driver_total` is the exact share unless a minimum or a cap changed it.
-    pub driver_total: String,
+    pub driver_total: Text,
     /// What the driver counts: `effective_direct`, `cash`, `effective_covered`, `even`, `fixed`, `headcount`, or a usage driver's id.
-    pub driver_unit: String,
+    pub driver_unit: Text,
     /// The share, twelve decimals, truncated; `1.000000000000` where nothing was split.
-    pub share: String,
+    pub share: Text,
 }
 
 /// Where a pool's money came from and went: one line of `pools.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PoolSource {
-    pub pool_id: String,
+    pub pool_id: Text,
     pub component: Component,
     /// The rule that sent it here.
-    pub rule_id: String,
+    pub rule_id: Text,
     /// The pool that fed it, `""` if the bill did.
-    pub from_pool_id: String,
+    pub from_pool_id: Text,
     pub invoice: InvoiceKey,
-    pub account_id: String,
-    pub service: String,
-    pub charge_type: String,
+    pub account_id: Text,
+    pub service: Text,
+    pub charge_type: Text,
     /// What the rows' owning tag said where it named no unit; `""` if nothing.
-    pub owner_value: String,
-    pub currency: String,
+    pub owner_value: Text,
+    pub currency: Text,
     pub cash: Money,
     pub effective: Money,
 }

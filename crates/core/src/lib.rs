@@ -21,6 +21,7 @@ pub mod period;
 pub mod reconcile;
 pub mod season;
 pub mod tags;
+pub mod text;
 
 /// Version of what a close writes. It rises whenever a golden byte changes; `verify` re-derives only its own version.
 pub const OUTPUT_VERSION: u32 = 2;

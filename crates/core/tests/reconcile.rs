@@ -132,7 +132,7 @@ fn a_moved_cent_is_found_with_invoice_unit_and_step() {
 #[test]
 fn an_id_shared_by_two_issuers_is_compared_whole() {
     let mut other = usage("B", "5.006");
-    other.issuer = String::new();
+    other.issuer = Default::default();
     let rows = [usage("A", "10.001"), other];
     let result = controls(&rows, Some(&[invoice("INV-1", "INVOICE", "15.02")]), &how());
     assert_eq!(result.controls.len(), 2);

@@ -3,6 +3,7 @@
 use crate::query::{EngineError, Row};
 use apportion_core::bill::Measure;
 use apportion_core::money::Money;
+use apportion_core::text::{Text, Texts};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -65,6 +66,11 @@ impl Cells<'_> {
     pub fn take(&mut self, name: &str) -> Result<String, EngineError> {
         let cell = self.columns.columns.get(name).and_then(|index| self.row.get_mut(*index));
         cell.and_then(Option::take).ok_or_else(|| self.is_null(name))
+    }
+
+    /// A text that other rows have too.
+    pub fn shared(&self, name: &str, texts: &mut Texts) -> Result<Text, EngineError> {
+        Ok(texts.get(self.text(name)?))
     }
 
     pub fn money(&self, name: &str) -> Result<Money, EngineError> {

@@ -5,6 +5,7 @@ use crate::columns::Columns;
 use crate::query::{EngineError, RowStream};
 use apportion_core::day::DayRow;
 use apportion_core::tags::Taxonomy;
+use apportion_core::text::{Text, Texts};
 use futures::StreamExt;
 
 const COLUMNS: [&str; 17] = [
@@ -33,23 +34,23 @@ pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<DayRow>,
     let has_resources = stream.header.iter().any(|name| name.eq_ignore_ascii_case(NAMED_RESOURCE));
     let columns = Columns::new("daily", &stream.header, COLUMNS.into_iter().chain(tags.iter().map(String::as_str)))?;
     let mut rows = stream.rows;
-    let mut parsed = Vec::new();
+    let (mut parsed, mut texts) = (Vec::new(), Texts::default());
     while let Some(row) = rows.next().await {
-        let mut row = columns.of(row?)?;
+        let row = columns.of(row?)?;
         parsed.push(DayRow {
-            billing_period: row.take("billing_period")?,
-            day: row.take("day")?,
-            provider: row.take("provider")?,
-            issuer: row.take("issuer")?,
-            billing_account_id: row.take("billing_account_id")?,
-            account_id: row.take("account_id")?,
-            service: row.take("service")?,
+            billing_period: row.shared("billing_period", &mut texts)?,
+            day: row.shared("day", &mut texts)?,
+            provider: row.shared("provider", &mut texts)?,
+            issuer: row.shared("issuer", &mut texts)?,
+            billing_account_id: row.shared("billing_account_id", &mut texts)?,
+            account_id: row.shared("account_id", &mut texts)?,
+            service: row.shared("service", &mut texts)?,
             kind: row.parsed("kind")?,
-            charge_type: row.take("charge_type")?,
-            currency: row.take("currency")?,
-            resource_id: if has_resources { row.take(NAMED_RESOURCE)? } else { String::new() },
-            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
-            account_name: row.take("account_name")?,
+            charge_type: row.shared("charge_type", &mut texts)?,
+            currency: row.shared("currency", &mut texts)?,
+            resource_id: if has_resources { row.shared(NAMED_RESOURCE, &mut texts)? } else { Text::default() },
+            tags: tags.iter().map(|name| row.shared(name, &mut texts)).collect::<Result<_, _>>()?,
+            account_name: row.shared("account_name", &mut texts)?,
             cash: row.measure("cash_unblended", "cash_net")?,
             effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,

@@ -56,7 +56,7 @@ pub async fn coverage(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Cove
             charge_type: row.take("charge_type")?,
             currency: row.take("currency")?,
             has_resource: row.parsed("has_resource")?,
-            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
             account_name: row.take("account_name")?,
             effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
@@ -78,7 +78,7 @@ pub async fn combinations(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<
         parsed.push(Combination {
             account_id: row.take("account_id")?,
             currency: row.take("currency")?,
-            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
             effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
         });
@@ -102,7 +102,7 @@ pub async fn resources(stream: RowStream, taxonomy: &Taxonomy, mut take: impl Fn
             charge_type: row.take("charge_type")?,
             currency: row.take("currency")?,
             resource_id: row.take("resource_id")?,
-            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
+            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
             effective: row.measure("effective_unblended", "effective_net")?,
         });
     }

@@ -5,6 +5,7 @@ use crate::columns::Columns;
 use crate::query::{EngineError, Row, RowStream};
 use apportion_core::bill::RollupRow;
 use apportion_core::tags::Taxonomy;
+use apportion_core::text::{Text, Texts};
 use futures::StreamExt;
 use rayon::slice::ParallelSliceMut;
 
@@ -14,6 +15,7 @@ pub struct Parser {
     tags: Vec<String>,
     /// Whether the rollup is cut by stretches of days, so that it has the column.
     is_by_day: bool,
+    texts: Texts,
 }
 
 const TEXTS: [&str; 12] = [
@@ -53,27 +55,28 @@ impl Parser {
         let tags: Vec<String> = taxonomy.dimensions.iter().map(|dimension| format!("tag_{}", dimension.name)).collect();
         let needed = TEXTS.iter().chain(&MEASURES).copied().chain(tags.iter().map(String::as_str));
         let is_by_day = header.iter().any(|name| name.eq_ignore_ascii_case(ORGANIZATION_DAY));
-        Ok(Parser { columns: Columns::new("rollup", header, needed)?, tags, is_by_day })
+        Ok(Parser { columns: Columns::new("rollup", header, needed)?, tags, is_by_day, texts: Texts::default() })
     }
 
     /// One result row.
-    pub fn row(&self, row: Row) -> Result<RollupRow, EngineError> {
-        let mut row = self.columns.of(row)?;
+    pub fn row(&mut self, row: Row) -> Result<RollupRow, EngineError> {
+        let row = self.columns.of(row)?;
+        let texts = &mut self.texts;
         Ok(RollupRow {
-            billing_period: row.take("billing_period")?,
-            provider: row.take("provider")?,
-            issuer: row.take("issuer")?,
-            billing_account_id: row.take("billing_account_id")?,
-            invoice_id: row.take("invoice_id")?,
-            account_id: row.take("account_id")?,
-            service: row.take("service")?,
-            charge_type: row.take("charge_type")?,
+            billing_period: row.shared("billing_period", texts)?,
+            provider: row.shared("provider", texts)?,
+            issuer: row.shared("issuer", texts)?,
+            billing_account_id: row.shared("billing_account_id", texts)?,
+            invoice_id: row.shared("invoice_id", texts)?,
+            account_id: row.shared("account_id", texts)?,
+            service: row.shared("service", texts)?,
+            charge_type: row.shared("charge_type", texts)?,
             kind: row.parsed("kind")?,
-            commitment_id: row.take("commitment_id")?,
-            currency: row.take("currency")?,
-            organization_day: if self.is_by_day { row.take(ORGANIZATION_DAY)? } else { String::new() },
-            tags: self.tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
-            account_name: row.take("account_name")?,
+            commitment_id: row.shared("commitment_id", texts)?,
+            currency: row.shared("currency", texts)?,
+            organization_day: if self.is_by_day { row.shared(ORGANIZATION_DAY, texts)? } else { Text::default() },
+            tags: self.tags.iter().map(|name| row.shared(name, texts)).collect::<Result<_, _>>()?,
+            account_name: row.shared("account_name", texts)?,
             cash: row.measure("cash_unblended", "cash_net")?,
             effective: row.measure("effective_unblended", "effective_net")?,
             true_up: row.measure("true_up_unblended", "true_up_net")?,
@@ -90,7 +93,7 @@ impl Parser {
 
 /// All rows, sorted: the order of the close digest, whatever order the engine gave.
 pub fn parse(header: &[String], rows: impl IntoIterator<Item = Row>, taxonomy: &Taxonomy) -> Result<Vec<RollupRow>, EngineError> {
-    let parser = Parser::new(header, taxonomy)?;
+    let mut parser = Parser::new(header, taxonomy)?;
     let mut parsed = rows.into_iter().map(|row| parser.row(row)).collect::<Result<Vec<_>, _>>()?;
     parsed.par_sort_unstable();
     Ok(parsed)
@@ -98,7 +101,7 @@ pub fn parse(header: &[String], rows: impl IntoIterator<Item = Row>, taxonomy: &
 
 /// Like [`parse`], from a stream, never holding the text of more than one row.
 pub async fn read(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<RollupRow>, EngineError> {
-    let parser = Parser::new(&stream.header, taxonomy)?;
+    let mut parser = Parser::new(&stream.header, taxonomy)?;
     let mut rows = stream.rows;
     let mut parsed = Vec::new();
     while let Some(row) = rows.next().await {

@@ -4,6 +4,7 @@ use crate::OutputError;
 use crate::safe_csv::{Reader, Row, SafeCsv, tagged_dimensions, tagged_header};
 use apportion_core::bill::Measure;
 use apportion_core::day::DayRow;
+use apportion_core::text::Text;
 
 const FILE: &str = "day rows";
 const LEADING: [&str; 10] = [
@@ -49,7 +50,7 @@ pub fn day_rows_csv(dimensions: &[String], rows: &[DayRow]) -> Result<Vec<u8>, O
             &row.currency,
         ];
         let resource = has_resources.then_some(row.resource_id.as_str());
-        let tags = row.tags.iter().map(String::as_str);
+        let tags = row.tags.iter().map(Text::as_str);
         for text in grain.into_iter().chain(resource).chain(tags).chain([row.account_name.as_str()]) {
             csv.text(text)?;
         }
@@ -87,7 +88,7 @@ fn day_row(row: &Row, leading: usize, tags: usize) -> Result<DayRow, OutputError
         kind: row.parse(7)?,
         charge_type: row.text(8),
         currency: row.text(9),
-        resource_id: if leading > LEADING.len() { row.text(LEADING.len()) } else { String::new() },
+        resource_id: if leading > LEADING.len() { row.text(LEADING.len()) } else { Text::default() },
         tags: (leading..after).map(|column| row.text(column)).collect(),
         account_name: row.text(after),
         cash: measure(1)?,
@@ -111,19 +112,19 @@ mod tests {
             |(texts, kind, amounts, rows, net_rows)| {
                 let amount = |index: usize| Money::from_units(amounts[index].into());
                 DayRow {
-                    billing_period: texts[0].clone(),
-                    day: texts[1].clone(),
-                    provider: texts[2].clone(),
-                    issuer: texts[3].clone(),
-                    billing_account_id: texts[4].clone(),
-                    account_id: texts[5].clone(),
-                    service: texts[6].clone(),
+                    billing_period: texts[0].clone().into(),
+                    day: texts[1].clone().into(),
+                    provider: texts[2].clone().into(),
+                    issuer: texts[3].clone().into(),
+                    billing_account_id: texts[4].clone().into(),
+                    account_id: texts[5].clone().into(),
+                    service: texts[6].clone().into(),
                     kind,
-                    charge_type: texts[7].clone(),
-                    currency: texts[8].clone(),
-                    resource_id: texts[12].clone(),
-                    tags: texts[9..11].to_vec(),
-                    account_name: texts[11].clone(),
+                    charge_type: texts[7].clone().into(),
+                    currency: texts[8].clone().into(),
+                    resource_id: texts[12].clone().into(),
+                    tags: texts[9..11].iter().map(Text::from).collect(),
+                    account_name: texts[11].clone().into(),
                     cash: Measure { unblended: amount(0), net: amount(1) },
                     effective: Measure { unblended: amount(2), net: amount(3) },
                     rows,

@@ -4,6 +4,7 @@ use crate::OutputError;
 use crate::safe_csv::{Reader, Row, SafeCsv};
 use apportion_core::ledger::{Component, InvoiceKey, LEDGER_COLUMNS, LedgerKey, LedgerRow};
 use apportion_core::period::Period;
+use apportion_core::text::Text;
 
 const FILE: &str = "ledger.csv";
 
@@ -29,7 +30,7 @@ pub(crate) fn leading_texts(row: &LedgerRow) -> [&str; 14] {
 }
 
 /// The inverse of [`leading_texts`]; `None` if the component is no component.
-pub(crate) fn key_of(texts: [String; 14]) -> Option<LedgerKey> {
+pub(crate) fn key_of(texts: [Text; 14]) -> Option<LedgerKey> {
     let [
         provider,
         issuer,
@@ -130,11 +131,11 @@ pub(crate) mod tests {
                     billing_account_id: "100000000001".into(),
                     invoice_id: "1234567".into(),
                 },
-                account_id: String::new(),
+                account_id: Text::default(),
                 ou_path: "=Workloads/Claims".into(),
-                service: String::new(),
-                charge_type: String::new(),
-                commitment_id: String::new(),
+                service: Text::default(),
+                charge_type: Text::default(),
+                commitment_id: Text::default(),
                 currency: "USD".into(),
             },
             cash: "-12.345".parse().unwrap(),
@@ -156,16 +157,17 @@ pub(crate) mod tests {
         let driver = "(-?[0-9]{1,9}(\\.[0-9]{1,12})?)?";
         (texts, component, amount(), amount(), any::<i64>(), driver, driver, text()).prop_map(
             |(texts, component, cash, effective, cents, driver_value, driver_total, driver_unit)| {
-                let mut texts: [String; 14] = texts.try_into().unwrap();
-                texts[3] = component.as_str().to_owned();
+                let texts: [String; 14] = texts.try_into().unwrap();
+                let mut texts = texts.map(Text::from);
+                texts[3] = component.as_str().into();
                 LedgerRow {
                     key: key_of(texts).unwrap(),
                     cash,
                     effective,
                     cents: cents.into(),
-                    driver_value,
-                    driver_total,
-                    driver_unit,
+                    driver_value: driver_value.into(),
+                    driver_total: driver_total.into(),
+                    driver_unit: driver_unit.into(),
                     share: "0.333333333333".into(),
                 }
             },

@@ -7,6 +7,7 @@ use crate::ledger::{key_of, leading_texts};
 use apportion_core::ledger::{LEDGER_COLUMNS, LedgerRow};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
+use apportion_core::text::{Text, Texts};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
 use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, StringArray};
@@ -16,6 +17,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 const FILE: &str = "ledger.parquet";
@@ -89,12 +91,13 @@ pub fn read_ledger_parquet(bytes: Vec<u8>) -> Result<(Period, Vec<LedgerRow>), O
     }
     let mut found: Option<Period> = None;
     let mut rows = Vec::new();
+    let texts_of_file = RefCell::new(Texts::default());
     for batch in builder.build().map_err(|error| failed(&error))? {
         let batch = batch.map_err(|error| failed(&error))?;
         let texts: Vec<Option<&StringArray>> = batch.columns().iter().map(|column| column.as_string_opt::<i32>()).collect();
         let numbers: Vec<_> = batch.columns().iter().map(|column| column.as_primitive_opt::<Decimal128Type>()).collect();
         for row in 0..batch.num_rows() {
-            let text = |column: usize| texts[column].map(|array| array.value(row).to_owned());
+            let text = |column: usize| texts[column].map(|array| texts_of_file.borrow_mut().get(array.value(row)));
             let number = |column: usize| numbers[column].map(|array| array.value(row));
             let (period, row) =
                 read_row(text, number).ok_or_else(|| failed(&"a column has another type or word than expected"))?;
@@ -108,8 +111,8 @@ pub fn read_ledger_parquet(bytes: Vec<u8>) -> Result<(Period, Vec<LedgerRow>), O
     Ok((found.ok_or_else(|| failed(&"it has no rows"))?, rows))
 }
 
-fn read_row(text: impl Fn(usize) -> Option<String>, number: impl Fn(usize) -> Option<i128>) -> Option<(Period, LedgerRow)> {
-    let mut leading: [String; 14] = Default::default();
+fn read_row(text: impl Fn(usize) -> Option<Text>, number: impl Fn(usize) -> Option<i128>) -> Option<(Period, LedgerRow)> {
+    let mut leading: [Text; 14] = Default::default();
     for (index, slot) in leading.iter_mut().enumerate() {
         *slot = text(index + 1)?;
     }
@@ -138,7 +141,7 @@ mod tests {
         let mut rows = vec![row(); 20_000];
         for (index, row) in rows.iter_mut().enumerate() {
             row.cents = index as i128;
-            row.key.account_id = format!("{:012}", index * 7919 % 1_000_003);
+            row.key.account_id = format!("{:012}", index * 7919 % 1_000_003).into();
         }
         let period = "2026-09".parse().unwrap();
         let bytes = ledger_parquet(period, &rows).unwrap();

@@ -31,7 +31,7 @@ pub fn pools_csv(period: Period, rows: &[PoolSource]) -> Result<Vec<u8>, OutputE
     let period = period.to_string();
     for row in rows {
         let texts = [
-            &period,
+            period.as_str(),
             &row.pool_id,
             row.component.as_str(),
             &row.rule_id,
@@ -95,7 +95,7 @@ mod tests {
             pool_id: "untagged".into(),
             component: Component::Credit,
             rule_id: "special.credit".into(),
-            from_pool_id: String::new(),
+            from_pool_id: Default::default(),
             invoice: InvoiceKey {
                 provider: "AWS".into(),
                 issuer: "AWS Inc".into(),

@@ -3,6 +3,7 @@
 use crate::OutputError;
 use crate::safe_csv::{Reader, Row, SafeCsv, tagged_dimensions, tagged_header};
 use apportion_core::bill::{Measure, RollupRow};
+use apportion_core::text::Text;
 
 const FILE: &str = "rollup.csv";
 /// Columns of the rollup's grain before its tags, in the order of [`RollupRow`].
@@ -65,7 +66,7 @@ pub fn rollup_csv(dimensions: &[String], rows: &[RollupRow]) -> Result<Vec<u8>, 
             &row.currency,
         ];
         let day = is_by_day.then_some(row.organization_day.as_str());
-        let tags = row.tags.iter().map(String::as_str);
+        let tags = row.tags.iter().map(Text::as_str);
         for text in grain.into_iter().chain(day).chain(tags).chain([row.account_name.as_str()]) {
             csv.text(text)?;
         }
@@ -108,7 +109,7 @@ fn rollup_row(row: &Row, leading: usize, tags: usize) -> Result<RollupRow, Outpu
         kind: row.parse(8)?,
         commitment_id: row.text(9),
         currency: row.text(10),
-        organization_day: if leading > ROLLUP_GRAIN.len() { row.text(ROLLUP_GRAIN.len()) } else { String::new() },
+        organization_day: if leading > ROLLUP_GRAIN.len() { row.text(ROLLUP_GRAIN.len()) } else { Text::default() },
         tags: (leading..after).map(|column| row.text(column)).collect(),
         account_name: row.text(after),
         cash: measure(1)?,
@@ -140,20 +141,20 @@ mod tests {
                 let amount = |index: usize| Money::from_units(amounts[index].into());
                 let measure = |index: usize| Measure { unblended: amount(index), net: amount(index + 1) };
                 RollupRow {
-                    billing_period: texts[0].clone(),
-                    provider: texts[1].clone(),
-                    issuer: texts[2].clone(),
-                    billing_account_id: texts[3].clone(),
-                    invoice_id: texts[4].clone(),
-                    account_id: texts[5].clone(),
-                    service: texts[6].clone(),
-                    charge_type: texts[7].clone(),
+                    billing_period: texts[0].clone().into(),
+                    provider: texts[1].clone().into(),
+                    issuer: texts[2].clone().into(),
+                    billing_account_id: texts[3].clone().into(),
+                    invoice_id: texts[4].clone().into(),
+                    account_id: texts[5].clone().into(),
+                    service: texts[6].clone().into(),
+                    charge_type: texts[7].clone().into(),
                     kind,
-                    commitment_id: texts[8].clone(),
-                    currency: texts[9].clone(),
-                    organization_day: texts[13].clone(),
-                    tags: texts[10..12].to_vec(),
-                    account_name: texts[12].clone(),
+                    commitment_id: texts[8].clone().into(),
+                    currency: texts[9].clone().into(),
+                    organization_day: texts[13].clone().into(),
+                    tags: texts[10..12].iter().map(Text::from).collect(),
+                    account_name: texts[12].clone().into(),
                     cash: measure(0),
                     effective: measure(2),
                     true_up: measure(4),
@@ -194,19 +195,19 @@ mod tests {
         // One tag value where the taxonomy has none.
         let row = RollupRow {
             billing_period: "2026-09".into(),
-            provider: String::new(),
-            issuer: String::new(),
-            billing_account_id: String::new(),
-            invoice_id: String::new(),
-            account_id: String::new(),
-            service: String::new(),
-            charge_type: String::new(),
+            provider: Default::default(),
+            issuer: Default::default(),
+            billing_account_id: Default::default(),
+            invoice_id: Default::default(),
+            account_id: Default::default(),
+            service: Default::default(),
+            charge_type: Default::default(),
             kind: Kind::Usage,
-            commitment_id: String::new(),
-            currency: String::new(),
-            organization_day: String::new(),
+            commitment_id: Default::default(),
+            currency: Default::default(),
+            organization_day: Default::default(),
             tags: vec!["x".into()],
-            account_name: String::new(),
+            account_name: Default::default(),
             cash: Measure::default(),
             effective: Measure::default(),
             true_up: Measure::default(),

@@ -7,7 +7,10 @@
 use crate::OutputError;
 use apportion_core::day::Day;
 use apportion_core::money::Money;
+use apportion_core::text::{Text, Texts};
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 const TRIGGERS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\0'];
 
@@ -119,6 +122,7 @@ pub(crate) struct Reader<'a> {
     file: &'static str,
     records: csv::StringRecordsIntoIter<&'a [u8]>,
     header: Vec<String>,
+    texts: Rc<RefCell<Texts>>,
 }
 
 /// The original texts of some columns of a CSV file, row by row; an error if one of them is not there.
@@ -143,6 +147,7 @@ pub(crate) struct Row {
     file: &'static str,
     line: u64,
     record: csv::StringRecord,
+    texts: Rc<RefCell<Texts>>,
 }
 
 impl<'a> Reader<'a> {
@@ -150,7 +155,7 @@ impl<'a> Reader<'a> {
         let mut reader = csv::Reader::from_reader(bytes);
         let header = reader.headers().map_err(|error| OutputError::file(file, error))?;
         let header = header.iter().map(|name| plain_text(name).to_owned()).collect();
-        Ok(Reader { file, records: reader.into_records(), header })
+        Ok(Reader { file, records: reader.into_records(), header, texts: Rc::default() })
     }
 
     pub(crate) fn header(&self) -> &[String] {
@@ -171,7 +176,10 @@ impl Iterator for Reader<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.records.next()?;
         Some(match record {
-            Ok(record) => Ok(Row { file: self.file, line: record.position().map_or(0, csv::Position::line), record }),
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                Ok(Row { file: self.file, line, record, texts: Rc::clone(&self.texts) })
+            }
             Err(error) => Err(OutputError::file(self.file, error)),
         })
     }
@@ -179,15 +187,15 @@ impl Iterator for Reader<'_> {
 
 impl Row {
     /// The original text of a text cell.
-    pub(crate) fn text(&self, column: usize) -> String {
-        plain_text(self.raw(column)).to_owned()
+    pub(crate) fn text(&self, column: usize) -> Text {
+        self.texts.borrow_mut().get(plain_text(self.raw(column)))
     }
 
     /// A number cell as it stands.
-    pub(crate) fn number(&self, column: usize) -> Result<String, OutputError> {
+    pub(crate) fn number(&self, column: usize) -> Result<Text, OutputError> {
         let text = self.raw(column);
         if text.is_empty() || is_number(text) {
-            return Ok(text.to_owned());
+            return Ok(self.texts.borrow_mut().get(text));
         }
         Err(self.wrong(format!("`{text}` is not a number")))
     }

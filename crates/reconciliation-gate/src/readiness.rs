@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) async fn readiness(context: &Context, run: &Run) -> Result<Output, Error> {
     let settings = settings(context, run).await?;
     let facts: RollupFacts = read_staged(context, &run.staging, "rollup.json").await?;
-    let bytes = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
-    let (_, all) = read_rollup_csv(&bytes).map_err(|error| Error::Staging(error.to_string()))?;
+    let (_, all) = read_rollup_csv(&context.work.get(&format!("{}rollup.csv", run.staging)).await?)
+        .map_err(|error| Error::Staging(error.to_string()))?;
     let (rows, other_periods) = of_period(all, run);
     let currency = if run.currency.is_empty() { settings.currency.clone() } else { run.currency.clone() };
     let (rows, other_currencies) = of_currency(rows, &currency, &settings)?;
@@ -92,7 +92,7 @@ fn of_period(rows: Vec<RollupRow>, run: &Run) -> (Vec<RollupRow>, BTreeMap<Strin
     let (rows, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.billing_period == wanted);
     let mut counts = BTreeMap::new();
     for row in others {
-        *counts.entry(row.billing_period).or_insert(0) += row.rows;
+        *counts.entry(row.billing_period.into()).or_insert(0) += row.rows;
     }
     (rows, counts)
 }
@@ -106,7 +106,7 @@ fn of_currency(
     let (rows, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.currency == currency);
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for row in others {
-        *counts.entry(row.currency).or_default() += row.rows;
+        *counts.entry(row.currency.into()).or_default() += row.rows;
     }
     match counts.iter().next() {
         Some((other, count)) if !settings.each_currency => {

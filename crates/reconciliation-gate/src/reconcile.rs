@@ -15,10 +15,10 @@ pub(crate) async fn reconcile(context: &Context, run: &Run) -> Result<Output, Er
     let compared: Compared = read_staged(context, &run.staging, "compared.json").await?;
     let facts: CloseFacts = read_staged(context, &run.staging, "close.json").await?;
     let notes: Vec<Note> = read_staged(context, &run.staging, "notes.json").await?;
-    let ledger = context.work.get(&format!("{}close/ledger.csv", run.staging)).await?;
-    let (_, ledger) = read_ledger_csv(&ledger).map_err(|error| Error::Staging(error.to_string()))?;
-    let rollup = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
-    let (_, rollup) = read_rollup_csv(&rollup).map_err(|error| Error::Staging(error.to_string()))?;
+    let (_, ledger) = read_ledger_csv(&context.work.get(&format!("{}close/ledger.csv", run.staging)).await?)
+        .map_err(|error| Error::Staging(error.to_string()))?;
+    let (_, rollup) = read_rollup_csv(&context.work.get(&format!("{}rollup.csv", run.staging)).await?)
+        .map_err(|error| Error::Staging(error.to_string()))?;
     let rows: Vec<RollupRow> = rollup
         .into_iter()
         .filter(|row| row.billing_period == run.period.to_string() && row.currency == compared.currency)
@@ -57,10 +57,10 @@ fn report(
         .map(|control| {
             let ledger_cents = cents.get(&control.key).copied().unwrap_or(0);
             InvoiceLine {
-                provider: control.key.provider.clone(),
-                issuer: control.key.issuer.clone(),
-                billing_account_id: control.key.billing_account_id.clone(),
-                invoice_id: control.key.invoice_id.clone(),
+                provider: (&control.key.provider).into(),
+                issuer: (&control.key.issuer).into(),
+                billing_account_id: (&control.key.billing_account_id).into(),
+                invoice_id: (&control.key.invoice_id).into(),
                 source: control.source,
                 rows: control.rows,
                 bill: control.bill,
@@ -136,7 +136,7 @@ fn other_family(rows: &[RollupRow], compared: &Compared) -> BTreeMap<String, Mon
     let mut sums = BTreeMap::new();
     for control in compared.controls.iter().filter(|control| !control.passed) {
         let of_invoice = rows.iter().filter(|row| invoice_of(row) == control.key);
-        sums.insert(control.key.invoice_id.clone(), of_invoice.map(|row| row.cash.of(other)).sum());
+        sums.insert((&control.key.invoice_id).into(), of_invoice.map(|row| row.cash.of(other)).sum());
     }
     sums
 }

@@ -18,6 +18,7 @@ use crate::statement::{Cause, Change, Move};
 use apportion_core::ledger::{Component, LedgerRow};
 use apportion_core::model::{Configuration, Pool};
 use apportion_core::period::Period;
+use apportion_core::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 const CAUSES: [&str; 6] = ["usage", "other", "pool_size", "pool_share", "driver", "rule"];
@@ -58,12 +59,12 @@ pub(crate) fn since_previous(close: &Close<'_>, unit: &str) -> Result<Option<Cha
         total: cents("the previous total", total)?,
         delta: cents("the change", delta)?,
         causes: causes.collect::<Result<_, StatementError>>()?,
-        services: moves(now, before, unit, |row| is_direct(row).then(|| row.key.service.clone()), |id| id.to_owned())?,
+        services: moves(now, before, unit, |row| is_direct(row).then(|| String::from(&row.key.service)), |id| id.to_owned())?,
         pools: moves(
             now,
             before,
             unit,
-            |row| (!row.key.pool_id.is_empty()).then(|| row.key.pool_id.clone()),
+            |row| (!row.key.pool_id.is_empty()).then(|| String::from(&row.key.pool_id)),
             |id| close.pool_name(id),
         )?,
     }))
@@ -93,11 +94,11 @@ fn deltas<K: Ord>(now: &Ledger<'_>, before: &Ledger<'_>, unit: &str, key: impl F
 }
 
 /// Account and service of direct cost that a new, changed or dropped line rule gives to anyone, in either close.
-pub(crate) fn moved_by_rules(now: &Figures<'_>, figures: &Previous<'_>) -> BTreeSet<(String, String)> {
-    let ids = |rows: &[LedgerRow]| rows.iter().map(|row| row.key.rule_id.clone()).collect::<BTreeSet<String>>();
-    let mut unstable: BTreeSet<String> = match figures.configuration {
+pub(crate) fn moved_by_rules(now: &Figures<'_>, figures: &Previous<'_>) -> BTreeSet<(Text, Text)> {
+    let ids = |rows: &[LedgerRow]| rows.iter().map(|row| row.key.rule_id.clone()).collect::<BTreeSet<Text>>();
+    let mut unstable: BTreeSet<Text> = match figures.configuration {
         Some(previous) => {
-            let all = now.configuration.line_rules.iter().chain(&previous.line_rules).map(|rule| rule.id.clone());
+            let all = now.configuration.line_rules.iter().chain(&previous.line_rules).map(|rule| Text::from(&rule.id));
             all.filter(|id| !same_line_rule(now.configuration, now.period, previous, figures.period, id)).collect()
         }
         None => ids(now.rows).symmetric_difference(&ids(figures.rows)).cloned().collect(),

@@ -10,6 +10,7 @@ use apportion_core::model::{UNTAGGED, Unit};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
 use apportion_core::reconcile::{ControlSource, InvoiceDetails};
+use apportion_core::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -173,16 +174,16 @@ impl<'a> Close<'a> {
     }
 
     /// Direct cost by any text of its rows, largest magnitude first, with the previous close's.
-    fn named(&self, unit: &str, of: impl Fn(&LedgerRow) -> String) -> Result<Vec<NamedLine>, StatementError> {
+    fn named(&self, unit: &str, of: impl Fn(&LedgerRow) -> Text) -> Result<Vec<NamedLine>, StatementError> {
         let direct = |row: &&&LedgerRow| row.key.pool_id.is_empty() && row.key.component == Component::Direct;
-        let mut sums: BTreeMap<String, (i128, Money, usize)> = BTreeMap::new();
+        let mut sums: BTreeMap<Text, (i128, Money, usize)> = BTreeMap::new();
         for row in self.ledger.rows_of(unit).iter().filter(direct) {
             let sum = sums.entry(of(row)).or_default();
             sum.0 += row.cents;
             sum.1 += row.effective;
             sum.2 += 1;
         }
-        let mut before: BTreeMap<String, i128> = BTreeMap::new();
+        let mut before: BTreeMap<Text, i128> = BTreeMap::new();
         if let Some(previous) = &self.previous {
             for row in previous.rows_of(unit).iter().filter(direct) {
                 *before.entry(of(row)).or_default() += row.cents;
@@ -193,8 +194,8 @@ impl<'a> Close<'a> {
         for ((id, sum), effective) in sums.into_iter().zip(effective) {
             let previous = self.previous.as_ref().map(|_| before.get(&id).copied().unwrap_or(0));
             lines.push(NamedLine {
-                name: id.clone(),
-                id,
+                name: (&id).into(),
+                id: id.into(),
                 place: String::new(),
                 charged: cents("a service or account", sum.0)?,
                 effective: cents("a service or account", effective)?,
@@ -262,18 +263,18 @@ impl<'a> Close<'a> {
         Ok(Some(PoolLine {
             id: id.to_owned(),
             name: self.pool_name(id),
-            rule: first.key.rule_id.clone(),
+            rule: (&first.key.rule_id).into(),
             key: key_word(&first.driver_unit).to_owned(),
-            driver: first.driver_unit.clone(),
+            driver: (&first.driver_unit).into(),
             driver_unit: self
                 .figures
                 .configuration
                 .drivers
-                .get(&first.driver_unit)
+                .get(first.driver_unit.as_str())
                 .map_or_else(String::new, |driver| driver.unit.clone()),
-            driver_value: first.driver_value.clone(),
-            driver_total: first.driver_total.clone(),
-            share: first.share.clone(),
+            driver_value: (&first.driver_value).into(),
+            driver_total: (&first.driver_total).into(),
+            share: (&first.share).into(),
             fallback: first.key.rule_id.ends_with(".fallback"),
             limited: !first.share.is_empty() && natural != first.share,
             total: cents("a pool", total)?,
@@ -342,10 +343,10 @@ impl<'a> Close<'a> {
         }
         let checks = self.figures.controls.iter().map(|control| {
             Ok(InvoiceCheck {
-                provider: control.key.provider.clone(),
-                issuer: control.key.issuer.clone(),
-                billing_account: control.key.billing_account_id.clone(),
-                invoice: control.key.invoice_id.clone(),
+                provider: (&control.key.provider).into(),
+                issuer: (&control.key.issuer).into(),
+                billing_account: (&control.key.billing_account_id).into(),
+                invoice: (&control.key.invoice_id).into(),
                 source: match control.source {
                     ControlSource::Invoice => "invoice",
                     ControlSource::Bill => "bill",

@@ -8,6 +8,7 @@ use apportion_core::model::{Configuration, UNTAGGED};
 use apportion_core::money::Money;
 use apportion_core::period::Period;
 use apportion_core::reconcile::{BridgeLine, Control};
+use apportion_core::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the statements of a close are made from.
@@ -45,7 +46,7 @@ pub struct Year {
     /// How many.
     pub closes: usize,
     /// Unit, component, pool (`""` if none) -> whole minor units.
-    pub charged: BTreeMap<(String, Component, String), i128>,
+    pub charged: BTreeMap<(Text, Component, Text), i128>,
 }
 
 impl Year {
@@ -105,7 +106,7 @@ pub(crate) struct Totals {
     pub pools: BTreeMap<String, PoolTotal>,
     pub previous_pools: BTreeMap<String, PoolTotal>,
     /// Account and service of direct cost that a changed rule touches.
-    pub moved: BTreeSet<(String, String)>,
+    pub moved: BTreeSet<(Text, Text)>,
     /// What all units bear of direct cost that nobody tagged.
     pub untagged_total: i128,
     /// Unit -> untagged cash in the accounts that are mostly its own.
@@ -116,8 +117,8 @@ pub(crate) struct Totals {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handed {
-    pub from: String,
-    pub to: String,
+    pub from: Text,
+    pub to: Text,
     pub component: Component,
 }
 
@@ -134,13 +135,13 @@ impl Totals {
         let known: BTreeSet<&InvoiceKey> = figures.controls.iter().map(|control| &control.key).collect();
         for (key, cents) in &invoice_cents {
             if !known.contains(key) && *cents != 0 {
-                return Err(StatementError::InvoiceUnknown { invoice: key.invoice_id.clone() });
+                return Err(StatementError::InvoiceUnknown { invoice: (&key.invoice_id).into() });
             }
         }
         for control in figures.controls {
             let ledger = invoice_cents.get(&control.key).copied().unwrap_or(0);
             if ledger != control.cents {
-                let invoice = control.key.invoice_id.clone();
+                let invoice = String::from(&control.key.invoice_id);
                 return Err(StatementError::InvoiceDiffers { invoice, ledger, payable: control.cents });
             }
         }
@@ -192,7 +193,7 @@ fn own_untagged(figures: &Figures<'_>) -> BTreeMap<String, BTreeMap<String, Mone
         let units = direct.get(source.account_id.as_str());
         let main = units.and_then(|units| units.iter().rev().max_by_key(|(_, amount)| **amount));
         if let Some((unit, _)) = main.filter(|(_, amount)| **amount > Money::ZERO) {
-            *own.entry((*unit).to_owned()).or_default().entry(source.account_id.clone()).or_default() += source.cash;
+            *own.entry((*unit).to_owned()).or_default().entry((&source.account_id).into()).or_default() += source.cash;
         }
     }
     own

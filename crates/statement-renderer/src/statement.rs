@@ -3,6 +3,7 @@
 //! Amounts are whole minor units (cents) of the currency, as integers; amounts with more places, drivers and shares are decimal
 //! texts. No amount is ever a float. Every list is complete: a template decides what to show first and what to sum up.
 
+use apportion_core::text::Text;
 use serde::Serialize;
 
 /// Rises when a field of the data model changes its meaning or goes away.
@@ -271,19 +272,19 @@ pub struct InvoicePaper {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     pub component: String,
-    pub account: String,
+    pub account: Text,
     pub account_name: String,
-    pub service: String,
-    pub charge_type: String,
-    pub commitment: String,
-    pub pool: String,
+    pub service: Text,
+    pub charge_type: Text,
+    pub commitment: Text,
+    pub pool: Text,
     pub pool_name: String,
-    pub rule: String,
-    pub invoice: String,
-    pub driver_value: String,
-    pub driver_total: String,
-    pub driver: String,
-    pub share: String,
+    pub rule: Text,
+    pub invoice: Text,
+    pub driver_value: Text,
+    pub driver_total: Text,
+    pub driver: Text,
+    pub share: Text,
     pub charged: i64,
     /// Rounded so that the lines sum to `cash_and_effective.effective`.
     pub effective: i64,

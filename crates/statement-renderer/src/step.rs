@@ -13,6 +13,7 @@ use apportion_core::day::DayRun;
 use apportion_core::ledger::{LedgerRow, PoolSource};
 use apportion_core::model::{Configuration, Unit};
 use apportion_core::org::Organization;
+use apportion_core::text::Text;
 use apportion_output::{read_ledger_csv, read_rollup_csv};
 use apportion_runtime::metrics::{self, Figure};
 use apportion_store::{Store, StoreError};
@@ -290,13 +291,14 @@ pub(crate) async fn ledger(store: &Store, key: &str) -> Result<Vec<LedgerRow>, E
 async fn account_names(context: &Context, run: &Run) -> Result<BTreeMap<String, String>, Error> {
     let rollup = context.work.get(&format!("{}rollup.csv", run.staging)).await?;
     let (_, rows) = read_rollup_csv(&rollup).map_err(staging)?;
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut greatest: BTreeMap<Text, Text> = BTreeMap::new();
     for row in rows {
-        let name = names.entry(row.account_id).or_default();
+        let name = greatest.entry(row.account_id).or_default();
         if row.account_name > *name {
             *name = row.account_name;
         }
     }
+    let mut names: BTreeMap<String, String> = greatest.into_iter().map(|(id, name)| (id.into(), name.into())).collect();
     let organization: Organization = json(&context.work, &format!("{}organization.json", run.staging)).await?;
     names.extend(organization.account_names());
     Ok(names)

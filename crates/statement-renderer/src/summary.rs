@@ -266,8 +266,8 @@ fn all_units(close: &Close<'_>) -> Vec<Unit> {
     let before = close.figures.previous.iter().flat_map(|previous| previous.rows.iter().map(|row| &row.key.unit_id));
     let year = close.figures.year.iter().flat_map(|year| year.charged.keys().map(|(unit, _, _)| unit));
     for id in before.chain(year) {
-        let unnamed = || Unit { id: id.clone(), name: String::new(), business_unit: String::new(), owners: Vec::new() };
-        units.entry(id.clone()).or_insert_with(unnamed);
+        let unnamed = || Unit { id: id.into(), name: String::new(), business_unit: String::new(), owners: Vec::new() };
+        units.entry(id.into()).or_insert_with(unnamed);
     }
     units.into_values().collect()
 }

@@ -77,9 +77,9 @@ fn a_statement_of_hostile_names_prints() {
     for (index, name) in common::hostile_names().iter().enumerate() {
         let account = format!("3000000{index:05}");
         let mut row = common::direct("CC-1010", &account, name, 100_000 - 1000 * index as i128);
-        row.key.charge_type.clone_from(name);
-        row.key.rule_id.clone_from(name);
-        row.key.ou_path.clone_from(name);
+        row.key.charge_type = name.into();
+        row.key.rule_id = name.into();
+        row.key.ou_path = name.into();
         sample.names.insert(account, name.clone());
         sample.rows.push(row);
     }

@@ -225,9 +225,9 @@ fn every_hostile_name_prints_and_none_is_interpreted() {
     for (index, name) in names.iter().enumerate() {
         let account = format!("3000000{index:05}");
         let mut row = direct("CC-1010", &account, name, 100 + index as i128);
-        row.key.charge_type = name.clone();
-        row.key.rule_id = name.clone();
-        row.key.ou_path = name.clone();
+        row.key.charge_type = name.clone().into();
+        row.key.rule_id = name.clone().into();
+        row.key.ou_path = name.clone().into();
         sample.names.insert(account, name.clone());
         sample.rows.push(row);
     }
@@ -385,8 +385,8 @@ fn every_character_prints() {
         for (index, name) in block.chunks(40).enumerate() {
             let name: String = name.iter().collect();
             let mut row = direct("CC-1", &format!("{index:012}"), "S", 1);
-            row.key.charge_type = "Usage".to_owned();
-            row.key.service = name;
+            row.key.charge_type = "Usage".into();
+            row.key.service = name.into();
             sample.rows.push(row);
         }
         sample.rows.sort();

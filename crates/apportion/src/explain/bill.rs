@@ -109,7 +109,7 @@ fn ratio(part: Money, whole: Money) -> (i128, i128) {
 fn parameters(evidence: &Evidence, rows: &[&RollupRow]) -> BTreeMap<String, Value> {
     let texts = |of: &dyn Fn(&RollupRow) -> &str| Value::Texts(rows.iter().map(|row| of(row).to_owned()).collect());
     let owner = evidence.configuration.taxonomy.owner_index();
-    let owner_value = |row: &RollupRow| owner.and_then(|index| row.tags.get(index)).cloned().unwrap_or_default();
+    let owner_value = |row: &RollupRow| owner.and_then(|index| row.tags.get(index)).map(String::from).unwrap_or_default();
     let owners: BTreeSet<String> = rows.iter().map(|row| owner_value(row)).collect();
     [
         ("period", Value::Period(evidence.facts.period)),
@@ -150,7 +150,7 @@ fn key_of_rollup(row: &RollupRow, is_by_day: bool) -> String {
         &row.currency,
     ];
     let day = Some(row.organization_day.as_str()).filter(|_| is_by_day);
-    key(grain.into_iter().chain(day).chain(row.tags.iter().map(String::as_str)))
+    key(grain.into_iter().chain(day).chain(row.tags.iter().map(|tag| tag.as_str())))
 }
 
 /// Finds the columns of a result by name.
@@ -304,10 +304,10 @@ fn bill_row(evidence: &Evidence, ranked: Ranked) -> BillRow {
         row: number,
         line_id: row.line_id,
         usage_date: row.usage_date,
-        account_id: rollup.account_id.clone(),
-        service: rollup.service.clone(),
-        charge_type: rollup.charge_type.clone(),
-        commitment_id: rollup.commitment_id.clone(),
+        account_id: String::from(&rollup.account_id),
+        service: String::from(&rollup.service),
+        charge_type: String::from(&rollup.charge_type),
+        commitment_id: String::from(&rollup.commitment_id),
         region: row.region,
         resource_id: row.resource_id,
         description: row.description,

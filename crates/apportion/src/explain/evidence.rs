@@ -117,10 +117,10 @@ impl Evidence {
             (
                 "--service",
                 &options.service,
-                |row| row.key.service.clone(),
+                |row| String::from(&row.key.service),
                 "the unit has no line of this service (a pooled line has none: choose it by --pool)",
             ),
-            ("--pool", &options.pool, |row| row.key.pool_id.clone(), "the unit has no line of this pool"),
+            ("--pool", &options.pool, |row| String::from(&row.key.pool_id), "the unit has no line of this pool"),
         ];
         for (option, given, of, what) in &fields {
             let Some(given) = given else { continue };

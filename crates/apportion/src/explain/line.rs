@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Non-empty tags of a rollup row by dimension, as the bill has them.
 pub fn tags(evidence: &Evidence, row: &RollupRow) -> BTreeMap<String, String> {
     let dimensions = evidence.configuration.taxonomy.dimensions.iter().map(|dimension| dimension.name.clone());
-    dimensions.zip(row.tags.iter().cloned()).filter(|(_, value)| !value.is_empty()).collect()
+    dimensions.zip(row.tags.iter().map(String::from)).filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// The largest `top` of a list by what of each is in the line, and the rest as one.
@@ -61,27 +61,27 @@ pub fn line(evidence: &Evidence, walk: &Walk, rows: Rows, top: usize) -> Result<
     Ok(Line {
         line: walk.line,
         component: key.component.to_string(),
-        pool_id: key.pool_id.clone(),
+        pool_id: String::from(&key.pool_id),
         pool_name: evidence.pool_name(&key.pool_id),
-        rule_id: key.rule_id.clone(),
+        rule_id: String::from(&key.rule_id),
         rule: rule(evidence, &key.rule_id),
-        provider: key.invoice.provider.clone(),
-        issuer: key.invoice.issuer.clone(),
-        billing_account_id: key.invoice.billing_account_id.clone(),
-        invoice_id: key.invoice.invoice_id.clone(),
-        account_id: key.account_id.clone(),
-        ou_path: key.ou_path.clone(),
-        service: key.service.clone(),
-        charge_type: key.charge_type.clone(),
-        commitment_id: key.commitment_id.clone(),
+        provider: String::from(&key.invoice.provider),
+        issuer: String::from(&key.invoice.issuer),
+        billing_account_id: String::from(&key.invoice.billing_account_id),
+        invoice_id: String::from(&key.invoice.invoice_id),
+        account_id: String::from(&key.account_id),
+        ou_path: String::from(&key.ou_path),
+        service: String::from(&key.service),
+        charge_type: String::from(&key.charge_type),
+        commitment_id: String::from(&key.commitment_id),
         charged: cents(row.cents, &evidence.facts.currency),
         cents: row.cents,
         amounts: Amounts { cash: row.cash, effective: row.effective },
         to_cents: charged - row.cash,
-        driver_value: row.driver_value.clone(),
-        driver_total: row.driver_total.clone(),
-        driver_unit: row.driver_unit.clone(),
-        share: row.share.clone(),
+        driver_value: String::from(&row.driver_value),
+        driver_total: String::from(&row.driver_total),
+        driver_unit: String::from(&row.driver_unit),
+        share: String::from(&row.share),
         rounding: walk.rounding,
         pools: pools.collect(),
         rollup_rows,
@@ -94,12 +94,12 @@ pub fn line(evidence: &Evidence, walk: &Walk, rows: Rows, top: usize) -> Result<
 fn rollup_step(evidence: &Evidence, place: usize, in_line: Amounts) -> RollupStep {
     let row = &evidence.trace.rollup[place];
     RollupStep {
-        account_id: row.account_id.clone(),
-        account_name: row.account_name.clone(),
-        service: row.service.clone(),
-        charge_type: row.charge_type.clone(),
+        account_id: String::from(&row.account_id),
+        account_name: String::from(&row.account_name),
+        service: String::from(&row.service),
+        charge_type: String::from(&row.charge_type),
         kind: row.kind.to_string(),
-        commitment_id: row.commitment_id.clone(),
+        commitment_id: String::from(&row.commitment_id),
         tags: tags(evidence, row),
         bill_rows: row.rows,
         amounts: Amounts { cash: row.cash.of(evidence.family), effective: row.effective.of(evidence.family) },
@@ -110,12 +110,12 @@ fn rollup_step(evidence: &Evidence, place: usize, in_line: Amounts) -> RollupSte
 fn source_step(evidence: &Evidence, place: usize, in_line: Amounts) -> SourceStep {
     let source = &evidence.trace.allocation.pool_sources[place];
     SourceStep {
-        rule_id: source.rule_id.clone(),
-        from_pool_id: source.from_pool_id.clone(),
-        account_id: source.account_id.clone(),
-        service: source.service.clone(),
-        charge_type: source.charge_type.clone(),
-        owner_value: source.owner_value.clone(),
+        rule_id: String::from(&source.rule_id),
+        from_pool_id: String::from(&source.from_pool_id),
+        account_id: String::from(&source.account_id),
+        service: String::from(&source.service),
+        charge_type: String::from(&source.charge_type),
+        owner_value: String::from(&source.owner_value),
         amounts: Amounts { cash: source.cash, effective: source.effective },
         in_line,
     }

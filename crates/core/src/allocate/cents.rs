@@ -3,6 +3,7 @@
 use crate::ledger::{InvoiceKey, LedgerRow};
 use crate::money::Money;
 use crate::reconcile::Control;
+use crate::text::Text;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ pub fn largest_remainder_minor(total: i128, amounts: &[Money], minor_exponent: u
 
 /// Gives every row its cents. Rows are sorted by key, so ties fall by unit id, then by the whole key.
 pub(super) fn assign(rows: &mut [LedgerRow], controls: &[Control], minor_exponent: u32) -> Result<(), CentsError> {
-    let mut by_invoice: BTreeMap<InvoiceKey, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
+    let mut by_invoice: BTreeMap<InvoiceKey, BTreeMap<Text, Vec<usize>>> = BTreeMap::new();
     for (index, row) in rows.iter().enumerate() {
         by_invoice.entry(row.key.invoice.clone()).or_default().entry(row.key.unit_id.clone()).or_default().push(index);
     }

@@ -4,6 +4,7 @@ use super::{Portion, Split};
 use crate::ledger::{Component, InvoiceKey};
 use crate::model::Owner;
 use crate::money::Money;
+use crate::text::Text;
 use std::collections::BTreeMap;
 
 /// How near the charges are that something follows.
@@ -31,8 +32,8 @@ type Owners = BTreeMap<Owner, Money>;
 
 /// Cash of charges by owner, at every level.
 pub(super) struct Weights {
-    product: BTreeMap<(InvoiceKey, String, String), Owners>,
-    account: BTreeMap<(InvoiceKey, String), Owners>,
+    product: BTreeMap<(InvoiceKey, Text, Text), Owners>,
+    account: BTreeMap<(InvoiceKey, Text), Owners>,
     invoice: BTreeMap<InvoiceKey, Owners>,
 }
 
@@ -51,12 +52,12 @@ fn is_charge(component: Component) -> bool {
 
 impl Weights {
     pub fn of_charges(portions: &[Portion<'_>]) -> Weights {
-        let mut product: BTreeMap<(InvoiceKey, String, String), Owners> = BTreeMap::new();
+        let mut product: BTreeMap<(InvoiceKey, Text, Text), Owners> = BTreeMap::new();
         for portion in portions.iter().filter(|portion| is_charge(portion.component)) {
             let key = (portion.invoice.clone(), portion.account_id.clone(), portion.service.clone());
             *product.entry(key).or_default().entry(portion.owner.clone()).or_default() += portion.cash;
         }
-        let mut account: BTreeMap<(InvoiceKey, String), Owners> = BTreeMap::new();
+        let mut account: BTreeMap<(InvoiceKey, Text), Owners> = BTreeMap::new();
         let mut invoice: BTreeMap<InvoiceKey, Owners> = BTreeMap::new();
         for ((key, account_id, _), owners) in &product {
             for (owner, cash) in owners {
@@ -67,10 +68,10 @@ impl Weights {
         Weights { product, account, invoice }
     }
 
-    pub fn at(&self, level: Level, invoice: &InvoiceKey, account_id: &str, service: &str) -> Option<&Owners> {
+    pub fn at(&self, level: Level, invoice: &InvoiceKey, account_id: &Text, service: &Text) -> Option<&Owners> {
         match level {
-            Level::Product => self.product.get(&(invoice.clone(), account_id.to_owned(), service.to_owned())),
-            Level::Account => self.account.get(&(invoice.clone(), account_id.to_owned())),
+            Level::Product => self.product.get(&(invoice.clone(), account_id.clone(), service.clone())),
+            Level::Account => self.account.get(&(invoice.clone(), account_id.clone())),
             Level::Invoice => self.invoice.get(invoice),
         }
     }
@@ -85,11 +86,11 @@ pub(super) fn positive_sum(weights: &[i128]) -> i128 {
 pub(super) fn split_of(weight: i128, total: i128, unit: &'static str) -> Split {
     let part = weight.max(0);
     Split {
-        value: plain(weight),
-        total: plain(total),
+        value: plain(weight).into(),
+        total: plain(total).into(),
         unit,
-        unit_name: String::new(),
-        share: ratio(part, total),
+        unit_name: Text::default(),
+        share: ratio(part, total).into(),
         part,
         of: total,
     }

@@ -21,6 +21,7 @@ use crate::money::Money;
 use crate::org::Organization;
 use crate::period::Period;
 use crate::reconcile::Control;
+use crate::text::Text;
 use follow::{Level, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,16 +120,16 @@ struct Portion<'a> {
     /// Usage whose cash a negation takes back.
     covered: bool,
     /// First day of the stretch whose tree says where the account stood, `""` for the period's end.
-    stretch: String,
+    stretch: Text,
     component: Component,
-    rule_id: String,
+    rule_id: Text,
     invoice: InvoiceKey,
-    account_id: String,
-    service: String,
-    charge_type: String,
-    commitment_id: String,
-    owner_value: String,
-    currency: String,
+    account_id: Text,
+    service: Text,
+    charge_type: Text,
+    commitment_id: Text,
+    owner_value: Text,
+    currency: Text,
     cash: Money,
     effective: Money,
     split: Split,
@@ -137,11 +138,11 @@ struct Portion<'a> {
 /// How a portion's share came about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Split {
-    value: String,
-    total: String,
+    value: Text,
+    total: Text,
     unit: &'static str,
-    unit_name: String,
-    share: String,
+    unit_name: Text,
+    share: Text,
     /// The exact share: `part / of`.
     part: i128,
     of: i128,
@@ -149,7 +150,7 @@ struct Split {
 
 impl Split {
     fn whole() -> Split {
-        Split { share: "1.000000000000".to_owned(), part: 1, of: 1, ..Split::default() }
+        Split { share: "1.000000000000".into(), part: 1, of: 1, ..Split::default() }
     }
 }
 
@@ -187,10 +188,10 @@ struct Run<'a> {
     inputs: &'a Inputs<'a>,
     finders: Finders<'a>,
     portions: Vec<Portion<'a>>,
-    unknown_owners: BTreeMap<String, (Money, Money, i64)>,
+    unknown_owners: BTreeMap<Text, (Money, Money, i64)>,
     untagged: (Money, Money, i64),
-    unknown_accounts: BTreeMap<String, Money>,
-    unclassified: BTreeMap<String, (Money, i64)>,
+    unknown_accounts: BTreeMap<Text, Money>,
+    unclassified: BTreeMap<Text, (Money, i64)>,
     lone_negations: Vec<Note>,
 }
 
@@ -254,7 +255,7 @@ impl<'a> Run<'a> {
             owner: found.owner,
             origin: Origin::Row(row),
             covered: row.kind == Kind::Covered,
-            stretch: stretch_of(row).to_owned(),
+            stretch: stretch_of(row),
             component,
             rule_id: found.rule_id,
             invoice: invoice_of(row),
@@ -275,7 +276,7 @@ impl<'a> Run<'a> {
             let (cash, effective) = (self.cash(row), self.effective(row));
             let entry = match found.owner_value.as_str() {
                 "" => &mut self.untagged,
-                value => self.unknown_owners.entry(value.to_owned()).or_default(),
+                _ => self.unknown_owners.entry(found.owner_value.clone()).or_default(),
             };
             entry.0 += cash;
             entry.1 += effective;
@@ -329,8 +330,8 @@ impl<'a> Run<'a> {
 
     /// Negations: over the covered usage of the same invoice, account and plan, so that each owner nets to zero there.
     fn place_negations(&mut self, rows: &[&'a RollupRow]) {
-        type Group = (InvoiceKey, String, String);
-        let mut covered: BTreeMap<Group, BTreeMap<(Owner, String, String), Money>> = BTreeMap::new();
+        type Group = (InvoiceKey, Text, Text);
+        let mut covered: BTreeMap<Group, BTreeMap<(Owner, Text, Text), Money>> = BTreeMap::new();
         for portion in &self.portions {
             if portion.covered {
                 let group = (portion.invoice.clone(), portion.account_id.clone(), portion.commitment_id.clone());
@@ -355,7 +356,7 @@ impl<'a> Run<'a> {
                 (Some(targets), Some(cash), Some(effective)) => {
                     let total = follow::positive_sum(&weights);
                     for ((((owner, service, stretch), weight), cash), effective) in targets.iter().zip(cash).zip(effective) {
-                        let found = owner::Found::stated(owner.clone(), "follow.covered_usage".to_owned());
+                        let found = owner::Found::stated(owner.clone(), "follow.covered_usage");
                         let mut portion = self.portion(row, Component::Direct, found);
                         portion.origin = origin.clone();
                         portion.service = service.clone();
@@ -368,8 +369,8 @@ impl<'a> Run<'a> {
                 }
                 _ => {
                     self.lone_negations.push(Note::NegationWithoutUsage {
-                        account_id: row.account_id.clone(),
-                        commitment_id: row.commitment_id.clone(),
+                        account_id: (&row.account_id).into(),
+                        commitment_id: (&row.commitment_id).into(),
                         cash,
                     });
                     let found = self.finders.of(row).find(row, Component::Direct);
@@ -384,14 +385,14 @@ impl<'a> Run<'a> {
 
     /// Commitment fees follow the effective cost that each commitment covered; the unused share goes by the `unused` rule.
     fn place_commitments(&mut self, rows: &[&'a RollupRow]) -> Result<(), AllocateError> {
-        let mut used: BTreeMap<String, BTreeMap<Owner, Money>> = BTreeMap::new();
+        let mut used: BTreeMap<Text, BTreeMap<Owner, Money>> = BTreeMap::new();
         for portion in &self.portions {
             if portion.component == Component::Direct && !portion.commitment_id.is_empty() {
                 *used.entry(portion.commitment_id.clone()).or_default().entry(portion.owner.clone()).or_default() +=
                     portion.effective;
             }
         }
-        let mut unused: BTreeMap<String, Money> = BTreeMap::new();
+        let mut unused: BTreeMap<Text, Money> = BTreeMap::new();
         for row in rows.iter().filter(|row| matches!(row.kind, Kind::CommitmentFee | Kind::Unused)) {
             *unused.entry(row.commitment_id.clone()).or_default() += self.effective(row);
         }
@@ -423,7 +424,7 @@ impl<'a> Run<'a> {
         let rule = self.method(Component::Commitment)?;
         match &rule.method {
             Method::To(owner) => {
-                let found = owner::Found::stated(owner.clone(), "special.commitment".to_owned());
+                let found = owner::Found::stated(owner.clone(), "special.commitment");
                 let mut portion = self.portion(row, Component::Commitment, found);
                 portion.cash = fee;
                 self.portions.push(portion);
@@ -441,7 +442,7 @@ impl<'a> Run<'a> {
         let weights: Vec<i128> = used_by.values().map(|money| money.units()).chain([idle.units()]).collect();
         let Some(mut parts) = fee.split(&weights) else {
             if !fee.is_zero() {
-                let found = owner::Found::stated(rule.fallback.clone(), "special.commitment.fallback".to_owned());
+                let found = owner::Found::stated(rule.fallback.clone(), "special.commitment.fallback");
                 let mut portion = self.portion(row, Component::Commitment, found);
                 portion.cash = fee;
                 self.portions.push(portion);
@@ -451,7 +452,7 @@ impl<'a> Run<'a> {
         let total = follow::positive_sum(&weights);
         let idle_fee = parts.pop().unwrap_or_default();
         for ((owner, weight), part) in used_by.iter().zip(parts) {
-            let found = owner::Found::stated(owner.clone(), "follow.commitment_use".to_owned());
+            let found = owner::Found::stated(owner.clone(), "follow.commitment_use");
             let mut portion = self.portion(row, Component::Commitment, found);
             portion.cash = part;
             portion.split = follow::split_of(weight.units(), total, "effective_covered");
@@ -475,13 +476,13 @@ impl<'a> Run<'a> {
         let found = match (self.finders.of(row).line_rule(row, Component::Unused, true), &rule.method) {
             (Some(found), _) => found,
             (None, Method::Owner) => self.finders.of(row).find(row, Component::Unused),
-            (None, Method::To(owner)) => owner::Found::stated(owner.clone(), "special.unused".to_owned()),
+            (None, Method::To(owner)) => owner::Found::stated(owner.clone(), "special.unused"),
             (None, Method::Follow) => {
                 let weights: Vec<i128> = used_by.values().map(|money| money.units()).collect();
                 if let (Some(cash_parts), Some(effective_parts)) = (cash.split(&weights), effective.split(&weights)) {
                     let total = follow::positive_sum(&weights);
                     for (((owner, weight), cash), effective) in used_by.iter().zip(cash_parts).zip(effective_parts) {
-                        let found = owner::Found::stated(owner.clone(), "follow.commitment_use".to_owned());
+                        let found = owner::Found::stated(owner.clone(), "follow.commitment_use");
                         let mut portion = self.portion(row, Component::Unused, found);
                         portion.cash = cash;
                         portion.effective = effective;
@@ -490,7 +491,7 @@ impl<'a> Run<'a> {
                     }
                     return Ok(());
                 }
-                owner::Found::stated(rule.fallback.clone(), "special.unused.fallback".to_owned())
+                owner::Found::stated(rule.fallback.clone(), "special.unused.fallback")
             }
         };
         let mut portion = self.portion(row, Component::Unused, found);
@@ -562,7 +563,7 @@ impl<'a> Run<'a> {
             let rule = self.method(Component::Rounding)?;
             match &rule.method {
                 Method::To(owner) => {
-                    let found = owner::Found::stated(owner.clone(), "special.rounding".to_owned());
+                    let found = owner::Found::stated(owner.clone(), "special.rounding");
                     let mut portion = self.portion(row, Component::Rounding, found);
                     portion.cash = control.difference;
                     self.portions.push(portion);
@@ -583,7 +584,7 @@ impl<'a> Run<'a> {
             notes.push(Note::Untagged { cash, effective, rows });
         }
         notes.extend(self.unknown_owners.iter().map(|(value, (cash, effective, rows))| Note::UnknownOwner {
-            value: value.clone(),
+            value: value.into(),
             cash: *cash,
             effective: *effective,
             rows: *rows,
@@ -591,10 +592,10 @@ impl<'a> Run<'a> {
         notes.extend(
             self.unknown_accounts
                 .iter()
-                .map(|(account_id, cash)| Note::UnknownAccount { account_id: account_id.clone(), cash: *cash }),
+                .map(|(account_id, cash)| Note::UnknownAccount { account_id: account_id.into(), cash: *cash }),
         );
         notes.extend(self.unclassified.iter().map(|(charge_type, (cash, rows))| Note::Unclassified {
-            charge_type: charge_type.clone(),
+            charge_type: charge_type.into(),
             cash: *cash,
             rows: *rows,
         }));
@@ -612,20 +613,20 @@ fn rounding_rows<'a>(inputs: &Inputs<'a>) -> Vec<(&'a Control, RollupRow)> {
 /// A row of no bill line, so that the rounding difference travels like any other amount.
 fn rounding_row(control: &Control, currency: &str) -> RollupRow {
     RollupRow {
-        billing_period: String::new(),
+        billing_period: Text::default(),
         provider: control.key.provider.clone(),
         issuer: control.key.issuer.clone(),
         billing_account_id: control.key.billing_account_id.clone(),
         invoice_id: control.key.invoice_id.clone(),
-        account_id: String::new(),
-        service: String::new(),
-        charge_type: String::new(),
+        account_id: Text::default(),
+        service: Text::default(),
+        charge_type: Text::default(),
         kind: Kind::Adjustment,
-        commitment_id: String::new(),
-        currency: currency.to_owned(),
-        organization_day: String::new(),
+        commitment_id: Text::default(),
+        currency: currency.into(),
+        organization_day: Text::default(),
         tags: Vec::new(),
-        account_name: String::new(),
+        account_name: Text::default(),
         cash: Default::default(),
         effective: Default::default(),
         true_up: Default::default(),
@@ -643,9 +644,9 @@ fn rounding_row(control: &Control, currency: &str) -> RollupRow {
 fn ledger_key(portion: &Portion<'_>, pool_id: &str, paths: &Paths) -> Option<LedgerKey> {
     let Owner::Unit(unit_id) = &portion.owner else { return None };
     Some(LedgerKey {
-        unit_id: unit_id.clone(),
+        unit_id: unit_id.into(),
         component: portion.component,
-        pool_id: pool_id.to_owned(),
+        pool_id: pool_id.into(),
         rule_id: portion.rule_id.clone(),
         invoice: portion.invoice.clone(),
         account_id: portion.account_id.clone(),
@@ -675,7 +676,7 @@ fn ledger_rows(
             cents: 0,
             driver_value: portion.split.value,
             driver_total: portion.split.total,
-            driver_unit: if portion.split.unit_name.is_empty() { portion.split.unit.to_owned() } else { portion.split.unit_name },
+            driver_unit: if portion.split.unit_name.is_empty() { portion.split.unit.into() } else { portion.split.unit_name },
             share: portion.split.share,
         });
         row.cash += portion.cash;

@@ -5,6 +5,7 @@ use crate::ledger::Component;
 use crate::model::{Configuration, LineRule, Match, Owner, UNTAGGED};
 use crate::org::{OrgSnapshot, UNKNOWN};
 use crate::period::Period;
+use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tag value that a line rule writes to mean "no value".
@@ -19,7 +20,7 @@ pub(crate) struct Line<'a> {
     pub service: &'a str,
     pub charge_type: &'a str,
     /// Raw values of the configuration's dimensions, in their order.
-    pub tags: &'a [String],
+    pub tags: &'a [Text],
 }
 
 impl<'a> From<&'a RollupRow> for Line<'a> {
@@ -38,23 +39,25 @@ impl<'a> From<&'a RollupRow> for Line<'a> {
 /// An owner and why.
 pub(crate) struct Found {
     pub owner: Owner,
-    pub rule_id: String,
+    pub rule_id: Text,
     /// What the owning tag said, `""` if nothing.
-    pub owner_value: String,
+    pub owner_value: Text,
     /// Neither a rule nor a tag gave the owner.
     pub by_absence: bool,
 }
 
 impl Found {
-    pub fn stated(owner: Owner, rule_id: String) -> Found {
-        Found { owner, rule_id, owner_value: String::new(), by_absence: false }
+    pub fn stated(owner: Owner, rule_id: impl Into<Text>) -> Found {
+        Found { owner, rule_id: rule_id.into(), owner_value: Text::default(), by_absence: false }
     }
 }
 
 /// Looks owners up for one period.
 pub(crate) struct Finder<'a> {
     configuration: &'a Configuration,
-    rules: Vec<&'a LineRule>,
+    rules: Vec<(&'a LineRule, Text)>,
+    /// Rule id of what the owning tag decides.
+    tag_rule: Text,
     units: BTreeMap<String, &'a str>,
     owner_index: Option<usize>,
     paths: BTreeMap<String, String>,
@@ -68,9 +71,11 @@ impl<'a> Finder<'a> {
             Some(index) => configuration.taxonomy.dimensions[index].fold(text),
             None => text.to_owned(),
         };
+        let rules = configuration.line_rules.iter().filter(|rule| rule.effective.covers(period));
         Finder {
             configuration,
-            rules: configuration.line_rules.iter().filter(|rule| rule.effective.covers(period)).collect(),
+            rules: rules.map(|rule| (rule, Text::from(&rule.id))).collect(),
+            tag_rule: format!("tag.{}", configuration.taxonomy.owner).into(),
             units: configuration.units.iter().map(|unit| (fold(&unit.id), unit.id.as_str())).collect(),
             owner_index,
             paths: org.ou_paths(),
@@ -88,11 +93,11 @@ impl<'a> Finder<'a> {
         let line = line.into();
         self.rules
             .iter()
-            .find(|rule| {
+            .find(|(rule, _)| {
                 let names = rule.when.components.contains(&component);
                 (names || (!named && rule.when.components.is_empty())) && self.matches(&rule.when, line)
             })
-            .map(|rule| Found::stated(rule.to.clone(), rule.id.clone()))
+            .map(|(rule, id)| Found::stated(rule.to.clone(), id.clone()))
     }
 
     /// Line rule, owning tag, untagged pool.
@@ -112,16 +117,16 @@ impl<'a> Finder<'a> {
         match (self.units.get(&folded), value) {
             (Some(unit), Some(_)) => Found {
                 owner: Owner::Unit((*unit).to_owned()),
-                rule_id: format!("tag.{}", self.configuration.taxonomy.owner),
-                owner_value: String::new(),
+                rule_id: self.tag_rule.clone(),
+                owner_value: Text::default(),
                 by_absence: false,
             },
             (_, value) => {
                 let rule_id = if value.is_some() { "tag.unknown_unit" } else { "tag.untagged" };
                 Found {
                     owner: Owner::Pool(UNTAGGED.to_owned()),
-                    rule_id: rule_id.to_owned(),
-                    owner_value: value.unwrap_or_default(),
+                    rule_id: rule_id.into(),
+                    owner_value: value.unwrap_or_default().into(),
                     by_absence: true,
                 }
             }

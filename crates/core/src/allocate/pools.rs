@@ -5,6 +5,7 @@ use super::{AllocateError, Inputs, Note, Origin, Portion, Split};
 use crate::ledger::{Component, InvoiceKey, PoolSource};
 use crate::model::{Base, Key, Owner, Pool, Targets};
 use crate::money::{Money, split_integer};
+use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that came out of pools, each with its pool, and where the pools' money came from.
@@ -16,7 +17,7 @@ pub(super) struct Pooled<'a> {
 }
 
 /// What a pool holds, in the grain in which it is split.
-type Content = BTreeMap<(Component, InvoiceKey, String), (Money, Money)>;
+type Content = BTreeMap<(Component, InvoiceKey, Text), (Money, Money)>;
 
 /// A pool's targets with their weights, in the order of the ties: units by id, then pools by id.
 struct Weighing {
@@ -55,6 +56,7 @@ pub(super) fn split_pools<'a>(
         done.insert(pool.id.clone());
         let Some(content) = contents.remove(&pool.id) else { continue };
         let (rule_id, weighing, shares) = weigh(inputs, pool, &content, &base, &given, notes)?;
+        let rule_id = Text::from(rule_id);
         for ((component, invoice, currency), (cash, effective)) in content {
             let lost = || AllocateError::NoWeight { pool: pool.id.clone() };
             let cash_parts = cash.split(&shares).ok_or_else(lost)?;
@@ -66,15 +68,15 @@ pub(super) fn split_pools<'a>(
                     owner: target.clone(),
                     origin: Origin::Pool(held),
                     covered: false,
-                    stretch: String::new(),
+                    stretch: Text::default(),
                     component,
                     rule_id: rule_id.clone(),
                     invoice: invoice.clone(),
-                    account_id: String::new(),
-                    service: String::new(),
-                    charge_type: String::new(),
-                    commitment_id: String::new(),
-                    owner_value: String::new(),
+                    account_id: Text::default(),
+                    service: Text::default(),
+                    charge_type: Text::default(),
+                    commitment_id: Text::default(),
+                    owner_value: Text::default(),
                     currency: currency.clone(),
                     cash: cash_parts[index],
                     effective: effective_parts[index],
@@ -85,10 +87,10 @@ pub(super) fn split_pools<'a>(
                     if done.contains(next) {
                         return Err(AllocateError::FeedsEarlier { pool: pool.id.clone(), target: next.clone() });
                     }
-                    portion.rule_id = format!("pool.{}", pool.id);
+                    portion.rule_id = format!("pool.{}", pool.id).into();
                     add(&mut contents, next, &portion);
                     let mut source = source_of(next, &portion);
-                    source.from_pool_id = pool.id.clone();
+                    source.from_pool_id = Text::from(&pool.id);
                     let entry = sources.entry(source).or_default();
                     entry.0 += portion.cash;
                     entry.1 += portion.effective;
@@ -115,10 +117,10 @@ fn add(contents: &mut BTreeMap<String, Content>, pool_id: &str, portion: &Portio
 
 pub(super) fn source_of(pool_id: &str, portion: &Portion<'_>) -> PoolSource {
     PoolSource {
-        pool_id: pool_id.to_owned(),
+        pool_id: pool_id.into(),
         component: portion.component,
         rule_id: portion.rule_id.clone(),
-        from_pool_id: String::new(),
+        from_pool_id: Text::default(),
         invoice: portion.invoice.clone(),
         account_id: portion.account_id.clone(),
         service: portion.service.clone(),
@@ -135,11 +137,11 @@ impl Weighing {
         let total = positive_sum(&self.weights);
         let text = |value: i128| if self.scaled { plain(value) } else { value.to_string() };
         Split {
-            value: text(self.weights[index]),
-            total: text(total),
+            value: text(self.weights[index]).into(),
+            total: text(total).into(),
             unit: self.unit,
-            unit_name: self.unit_name.clone(),
-            share: ratio(shares[index].max(0), positive_sum(shares)),
+            unit_name: Text::from(&self.unit_name),
+            share: ratio(shares[index].max(0), positive_sum(shares)).into(),
             part: shares[index].max(0),
             of: positive_sum(shares),
         }

@@ -5,14 +5,15 @@ use crate::bill::{Kind, RollupRow};
 use crate::model::Configuration;
 use crate::org::{OrgSnapshot, Organization, UNKNOWN};
 use crate::period::Period;
+use crate::text::Text;
 use std::collections::BTreeMap;
 
 /// First day of the stretch that a row goes by, `""` for the period's end. Charges of the month, whatever day they bear (the first, most
 /// often), and lines without a usage day go by the end.
-pub(super) fn stretch_of(row: &RollupRow) -> &str {
+pub(super) fn stretch_of(row: &RollupRow) -> Text {
     match row.kind {
-        Kind::Tax | Kind::Support | Kind::CommitmentFee | Kind::Unused | Kind::Upfront => "",
-        _ => &row.organization_day,
+        Kind::Tax | Kind::Support | Kind::CommitmentFee | Kind::Unused | Kind::Upfront => Text::default(),
+        _ => row.organization_day.clone(),
     }
 }
 
@@ -44,23 +45,24 @@ impl<'a> Finders<'a> {
     }
 
     pub fn of(&self, row: &RollupRow) -> &Finder<'a> {
-        self.0.of(stretch_of(row))
+        self.0.of(&stretch_of(row))
     }
 }
 
 /// OU paths by stretch and account.
-pub(super) struct Paths(ByStretch<BTreeMap<String, String>>);
+pub(super) struct Paths(ByStretch<BTreeMap<String, Text>>);
 
 impl Paths {
     pub fn new(organization: &Organization) -> Paths {
-        Paths(ByStretch::new(organization, OrgSnapshot::ou_paths))
+        let texts = |tree: &OrgSnapshot| tree.ou_paths().into_iter().map(|(account, path)| (account, path.into())).collect();
+        Paths(ByStretch::new(organization, texts))
     }
 
     /// `""` for no account, `__unknown__` for one that the tree lacks.
-    pub fn of(&self, stretch: &str, account_id: &str) -> String {
+    pub fn of(&self, stretch: &str, account_id: &str) -> Text {
         match account_id {
-            "" => String::new(),
-            account => self.0.of(stretch).get(account).cloned().unwrap_or_else(|| UNKNOWN.to_owned()),
+            "" => Text::default(),
+            account => self.0.of(stretch).get(account).cloned().unwrap_or_else(|| UNKNOWN.into()),
         }
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Index<'a> {
             }
             Owner::Pool(next) => {
                 let mut source = source_of(next, portion);
-                source.from_pool_id = pool_id.unwrap_or_default().to_owned();
+                source.from_pool_id = pool_id.unwrap_or_default().into();
                 To::Source(*self.sources.get(&source)?)
             }
         };

@@ -4,6 +4,7 @@ use super::{Day, DayRow, family};
 use crate::bill::Family;
 use crate::money::Money;
 use crate::period::Period;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,7 +78,7 @@ pub struct Restated {
     pub effective: Money,
 }
 
-type Sums = BTreeMap<(String, String), (Money, Money)>;
+type Sums = BTreeMap<(Text, Text), (Money, Money)>;
 
 fn by_day(rows: &[DayRow], family: Family) -> Sums {
     let mut sums = Sums::new();
@@ -95,16 +96,16 @@ pub fn restated(period: Period, seen_on: Day, before: &[DayRow], now: &[DayRow])
     let family = family(now);
     let limit = seen_on.to_string();
     let (before, now) = (by_day(before, family), by_day(now, family));
-    let keys = before.keys().chain(now.keys()).filter(|(day, _)| *day <= limit);
-    let keys: std::collections::BTreeSet<&(String, String)> = keys.collect();
-    let of = |sums: &Sums, key: &(String, String)| sums.get(key).copied().unwrap_or_default();
+    let keys = before.keys().chain(now.keys()).filter(|(day, _)| day.as_str() <= limit.as_str());
+    let keys: std::collections::BTreeSet<&(Text, Text)> = keys.collect();
+    let of = |sums: &Sums, key: &(Text, Text)| sums.get(key).copied().unwrap_or_default();
     keys.into_iter()
         .map(|key| (key, of(&before, key), of(&now, key)))
         .filter(|(_, before, now)| before != now)
         .map(|((day, currency), before, now)| Restated {
             billing_period: period.to_string(),
-            day: day.clone(),
-            currency: currency.clone(),
+            day: day.into(),
+            currency: currency.into(),
             seen_on,
             cash_before: before.0,
             cash: now.0,

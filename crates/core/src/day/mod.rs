@@ -13,6 +13,7 @@ pub use owned::{OwnedError, POOL, UNTAGGED_OWNER, owned, ownership};
 
 use crate::bill::{Family, Kind, Measure, family_of};
 use crate::money::Money;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,26 +44,26 @@ pub struct DayRun {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DayRow {
     /// `YYYY-MM`.
-    pub billing_period: String,
+    pub billing_period: Text,
     /// `YYYY-MM-DD`, the UTC day on which usage starts; `""` where the bill does not say.
-    pub day: String,
-    pub provider: String,
+    pub day: Text,
+    pub provider: Text,
     /// Legal seller: line rules may match on it.
-    pub issuer: String,
-    pub billing_account_id: String,
-    pub account_id: String,
-    pub service: String,
+    pub issuer: Text,
+    pub billing_account_id: Text,
+    pub account_id: Text,
+    pub service: Text,
     pub kind: Kind,
     /// The export's own word.
-    pub charge_type: String,
-    pub currency: String,
+    pub charge_type: Text,
+    pub currency: Text,
     /// The resource where an anomaly override names it, else `""`.
     #[serde(default)]
-    pub resource_id: String,
+    pub resource_id: Text,
     /// Trimmed raw tag values, one for each dimension of [`ownership`]'s taxonomy, in its order.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     /// The greatest name that the bill gives the account.
-    pub account_name: String,
+    pub account_name: Text,
     pub cash: Measure,
     pub effective: Measure,
     /// Bill lines summed.
@@ -81,25 +82,25 @@ impl DayRow {
 /// A part of a [`DayRow`], or all of it, with its owner. Money is of one family.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owned {
-    pub billing_period: String,
-    pub day: String,
-    pub provider: String,
-    pub billing_account_id: String,
-    pub account_id: String,
-    pub account_name: String,
+    pub billing_period: Text,
+    pub day: Text,
+    pub provider: Text,
+    pub billing_account_id: Text,
+    pub account_id: Text,
+    pub account_name: Text,
     /// OU path of the account on that day; `""` directly under the root, `__unknown__` if the organization lacks it.
-    pub ou: String,
+    pub ou: Text,
     /// Unit id, [`UNTAGGED_OWNER`] (no owning tag), `__unknown__` (a value that names no unit), or `pool:<id>` where a rule says so.
-    pub owner: String,
+    pub owner: Text,
     /// What the owning tag said where it names no unit, else `""`.
-    pub owner_value: String,
-    pub service: String,
+    pub owner_value: Text,
+    pub service: Text,
     pub kind: Kind,
-    pub charge_type: String,
-    pub currency: String,
+    pub charge_type: Text,
+    pub currency: Text,
     /// As in [`DayRow`].
     #[serde(default)]
-    pub resource_id: String,
+    pub resource_id: Text,
     pub cash: Money,
     pub effective: Money,
     /// Bill lines; those of a row that is split count in its first part.

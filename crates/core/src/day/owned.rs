@@ -107,7 +107,7 @@ fn place(row: &DayRow, finder: &Finder<'_>, configuration: &Configuration) -> Pl
             (_, true, _) => UNKNOWN.to_owned(),
             (owner, false, _) => name(owner),
         };
-        (owner, found.owner_value)
+        (owner, found.owner_value.into())
     };
     let component = match row.kind {
         Kind::Negation => {
@@ -217,9 +217,9 @@ fn part(row: &DayRow, ou: &str, owner: &str, value: &str, cash: Money, effective
         billing_account_id: row.billing_account_id.clone(),
         account_id: row.account_id.clone(),
         account_name: row.account_name.clone(),
-        ou: ou.to_owned(),
-        owner: owner.to_owned(),
-        owner_value: value.to_owned(),
+        ou: ou.into(),
+        owner: owner.into(),
+        owner_value: value.into(),
         service: row.service.clone(),
         kind: row.kind,
         charge_type: row.charge_type.clone(),

@@ -54,7 +54,7 @@ impl Sums {
             restated: inputs.restated.to_vec(),
             alerts: builder.alerts(&total, &owners, &ous),
             idle_budgets: builder.idle(),
-            other_currencies: self.other_currencies.clone(),
+            other_currencies: self.other_currencies.iter().map(|(currency, rows)| (currency.into(), *rows)).collect(),
             total,
             owners,
             ous,
@@ -192,9 +192,9 @@ impl Builder<'_, '_> {
         let mut each = Vec::with_capacity(self.sums.services.len());
         for ((owner, service), series) in &self.sums.services {
             let line = ServiceLine {
-                owner: owner.clone(),
+                owner: owner.into(),
                 owner_name: self.name(owner),
-                service: service.clone(),
+                service: service.into(),
                 day: on(series, self.inputs.date),
                 week_before: week_before(series, self.inputs.date),
                 month_to_date: series.range(first..).map(|(_, money)| *money).sum(),
@@ -202,7 +202,7 @@ impl Builder<'_, '_> {
             let sum = all.entry(service).or_insert_with(|| ServiceLine {
                 owner: String::new(),
                 owner_name: String::new(),
-                service: service.clone(),
+                service: service.into(),
                 day: Money::ZERO,
                 week_before: Money::ZERO,
                 month_to_date: Money::ZERO,
@@ -253,7 +253,7 @@ impl Builder<'_, '_> {
             business_unit: self.business_unit(group.owner),
             service: group.service.to_owned(),
             resource_id: group.resource.to_owned(),
-            account_name: self.sums.account_names.get(account_id).cloned().unwrap_or_default(),
+            account_name: self.sums.account_names.get(account_id).map(String::from).unwrap_or_default(),
             account_id: account_id.to_owned(),
             found,
             state: AnomalyState::Open,
@@ -263,8 +263,8 @@ impl Builder<'_, '_> {
     fn unknown_accounts(&self) -> Vec<UnknownAccount> {
         let first = Day::first_of(self.inputs.date.period());
         let accounts = self.sums.unknown.iter().map(|(id, series)| UnknownAccount {
-            id: id.clone(),
-            name: self.sums.account_names.get(id).cloned().unwrap_or_default(),
+            id: id.into(),
+            name: self.sums.account_names.get(id).map(String::from).unwrap_or_default(),
             day: on(series, self.inputs.date),
             month_to_date: series.range(first..).map(|(_, money)| *money).sum(),
         });

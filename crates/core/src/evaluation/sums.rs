@@ -5,10 +5,11 @@ use crate::day::{Day, Owned, UNTAGGED_OWNER};
 use crate::money::Money;
 use crate::org::UNKNOWN;
 use crate::season::Series;
+use crate::text::Text;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-type Pair = (String, String);
+type Pair = (Text, Text);
 
 /// The spend of every grouping that a line of the evaluation shows, by day. It grows with groups and days, not with rows.
 pub struct Sums {
@@ -22,16 +23,16 @@ pub struct Sums {
     /// Owner and service.
     pub(super) services: BTreeMap<Pair, Series>,
     /// Of `services` what named resources cost: owner, service, resource.
-    resources: BTreeMap<(String, String, String), Series>,
+    resources: BTreeMap<(Text, Text, Text), Series>,
     /// Owner, service, named resource and account: cost on the day, less that of a week before.
-    changes: BTreeMap<(String, String, String, String), Money>,
+    changes: BTreeMap<(Text, Text, Text, Text), Money>,
     /// The greatest name of each account.
-    pub(super) account_names: BTreeMap<String, String>,
+    pub(super) account_names: BTreeMap<Text, Text>,
     /// Accounts that the organization lacks.
-    pub(super) unknown: BTreeMap<String, Series>,
+    pub(super) unknown: BTreeMap<Text, Series>,
     providers: BTreeMap<String, ProviderSpend>,
     pub(super) cash: Money,
-    pub(super) other_currencies: BTreeMap<String, i64>,
+    pub(super) other_currencies: BTreeMap<Text, i64>,
 }
 
 /// What is judged as one: a service of an owner without its named resources, or such a resource.
@@ -84,11 +85,11 @@ impl Sums {
 
     fn add_spend(&mut self, row: &Owned, day: Day) {
         let cost = row.effective;
-        let pair = |other: &String| (row.owner.clone(), other.clone());
+        let pair = |other: &Text| (row.owner.clone(), other.clone());
         *self.total.entry(day).or_default() += cost;
         *self.parts.entry(pair(&row.ou)).or_default().entry(day).or_default() += cost;
         *self.services.entry(pair(&row.service)).or_default().entry(day).or_default() += cost;
-        let resource = if self.named.contains(&row.resource_id) { row.resource_id.clone() } else { String::new() };
+        let resource = if self.named.contains(row.resource_id.as_str()) { row.resource_id.clone() } else { Text::default() };
         if !resource.is_empty() {
             let (owner, service) = pair(&row.service);
             *self.resources.entry((owner, service, resource.clone())).or_default().entry(day).or_default() += cost;
@@ -97,7 +98,7 @@ impl Sums {
             *self.unknown.entry(row.account_id.clone()).or_default().entry(day).or_default() += cost;
         }
         if day >= Day::first_of(self.date.period()) {
-            let provider = self.providers.entry(row.provider.clone()).or_default();
+            let provider = self.providers.entry((&row.provider).into()).or_default();
             provider.spend += cost;
             match row.owner.as_str() {
                 UNTAGGED_OWNER => provider.untagged += cost,
@@ -156,7 +157,7 @@ impl Sums {
 
     /// The account of a group whose cost rose most within a week.
     pub(super) fn account_of(&self, group: &Group<'_>) -> &str {
-        let is_of = |(owner, service, resource, _): &(String, String, String, String)| {
+        let is_of = |(owner, service, resource, _): &(Text, Text, Text, Text)| {
             (owner.as_str(), service.as_str(), resource.as_str()) == (group.owner, group.service, group.resource)
         };
         let accounts = self.changes.iter().filter(|(key, _)| is_of(key));

@@ -15,20 +15,20 @@ fn dollars(amount: i64) -> Money {
 
 fn row(date: Day, owner: &str, ou: &str, service: &str, cost: i64) -> Owned {
     Owned {
-        billing_period: date.period().to_string(),
-        day: date.to_string(),
-        provider: "AWS".to_owned(),
-        billing_account_id: "100000000001".to_owned(),
-        account_id: "100000000002".to_owned(),
-        account_name: "claims-prod".to_owned(),
-        ou: ou.to_owned(),
-        owner: owner.to_owned(),
-        owner_value: String::new(),
-        service: service.to_owned(),
+        billing_period: date.period().to_string().into(),
+        day: date.to_string().into(),
+        provider: "AWS".into(),
+        billing_account_id: "100000000001".into(),
+        account_id: "100000000002".into(),
+        account_name: "claims-prod".into(),
+        ou: ou.into(),
+        owner: owner.into(),
+        owner_value: Default::default(),
+        service: service.into(),
         kind: Kind::Usage,
-        charge_type: "Usage".to_owned(),
-        currency: "USD".to_owned(),
-        resource_id: String::new(),
+        charge_type: "Usage".into(),
+        currency: "USD".into(),
+        resource_id: Default::default(),
         cash: dollars(cost),
         effective: dollars(cost),
         rows: 1,
@@ -45,8 +45,8 @@ fn rows() -> Vec<Owned> {
         rows.push(row(date, "__untagged__", "W/P", "EC2", 50));
     }
     rows.push(Owned { kind: Kind::Tax, ..row(to, "A", "W/P", "EC2", 777) });
-    rows.push(Owned { currency: "EUR".to_owned(), ..row(to, "A", "W/P", "EC2", 1) });
-    rows.push(Owned { ou: "__unknown__".to_owned(), account_id: "9".to_owned(), ..row(to, "__unknown__", "", "EC2", 7) });
+    rows.push(Owned { currency: "EUR".into(), ..row(to, "A", "W/P", "EC2", 1) });
+    rows.push(Owned { ou: "__unknown__".into(), account_id: "9".into(), ..row(to, "__unknown__", "", "EC2", 7) });
     rows.push(row(day("2026-09-11"), "A", "W/P", "EC2", 5_555));
     rows
 }
@@ -57,7 +57,7 @@ fn a_resource_that_an_override_names_is_judged_by_itself_and_not_with_its_servic
     let (from, to) = (day("2026-07-01"), day("2026-09-10"));
     let mut rows = Vec::new();
     for date in (from.number()..=to.number()).map(|number| Day::from_number(number).unwrap()) {
-        let of = |id: &str, cost: i64| Owned { resource_id: id.to_owned(), ..row(date, "A", "W", "S3", cost) };
+        let of = |id: &str, cost: i64| Owned { resource_id: id.into(), ..row(date, "A", "W", "S3", cost) };
         rows.push(of("noisy", if date == to { 960 } else { 60 }));
         rows.push(of("calm", if date == to { 340 } else { 40 }));
     }

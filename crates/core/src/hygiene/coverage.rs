@@ -9,6 +9,7 @@ use crate::model::{Configuration, Owner};
 use crate::money::Money;
 use crate::org::OrgSnapshot;
 use crate::tags::Taxonomy;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ pub struct CoverageRow {
     /// The lines name a resource.
     pub has_resource: bool,
     /// Raw values of [`observed`]'s dimensions, in their order.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     pub account_name: String,
     pub effective: Measure,
     pub rows: i64,

@@ -11,6 +11,7 @@ use crate::model::{Configuration, Owner};
 use crate::money::Money;
 use crate::org::OrgSnapshot;
 use crate::period::Period;
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,7 +28,7 @@ pub struct Resource {
     pub currency: String,
     pub resource_id: String,
     /// Raw values of `resource_taxonomy`'s dimensions, in their order.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     pub effective: Measure,
 }
 
@@ -160,9 +161,9 @@ impl<'a> Learner<'a> {
             });
             target.amount += row.effective.of(self.family);
             target.service = target.service.clone().min(row.service.clone());
-            target.tag_value = std::mem::take(&mut target.tag_value).max(found.owner_value);
-            target.name = std::mem::take(&mut target.name).max(at(self.name));
-            target.parent = std::mem::take(&mut target.parent).max(at(self.parent));
+            target.tag_value = std::mem::take(&mut target.tag_value).max(found.owner_value.into());
+            target.name = std::mem::take(&mut target.name).max(at(self.name).into());
+            target.parent = std::mem::take(&mut target.parent).max(at(self.parent).into());
             target.tags.extend(tags);
             return;
         }

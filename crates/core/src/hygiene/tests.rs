@@ -58,7 +58,7 @@ fn row(kind: Kind, account: &str, tags: [&str; 2], amount: Money) -> CoverageRow
         charge_type: "Usage".into(),
         currency: "USD".into(),
         has_resource: true,
-        tags: tags.map(str::to_owned).into(),
+        tags: tags.map(crate::text::Text::from).into(),
         account_name: String::new(),
         effective: Measure { unblended: amount, net: amount },
         rows: 1,

@@ -181,13 +181,13 @@ pub fn rows(date: Day) -> Vec<DayRow> {
     let cents = |amount| Money::from_minor(amount, 2);
     for (at, name) in hostile().into_iter().enumerate() {
         rows.push(DayRow {
-            account_name: name.clone(),
+            account_name: name.clone().into(),
             ..row(date, at % 5, "CC-5030", &name, Kind::Usage, cents(90_000 + at as i128))
         });
     }
     rows.push(DayRow {
-        account_id: "999999999999".to_owned(),
-        account_name: hostile()[0].clone(),
+        account_id: "999999999999".into(),
+        account_name: hostile()[0].clone().into(),
         ..row(date, 0, "CC-3010", "AmazonS3", Kind::Usage, cents(123_456))
     });
     rows.push(row(date, 0, "", "AmazonS3", Kind::Tax, cents(77_700)));
@@ -197,19 +197,19 @@ pub fn rows(date: Day) -> Vec<DayRow> {
 
 pub fn row(day: Day, account: usize, unit: &str, service: &str, kind: Kind, cost: Money) -> DayRow {
     DayRow {
-        billing_period: day.period().to_string(),
-        day: day.to_string(),
-        provider: "AWS".to_owned(),
-        issuer: "Amazon Web Services, Inc.".to_owned(),
-        billing_account_id: "100000000099".to_owned(),
-        account_id: account_id(account),
-        service: service.to_owned(),
+        billing_period: day.period().to_string().into(),
+        day: day.to_string().into(),
+        provider: "AWS".into(),
+        issuer: "Amazon Web Services, Inc.".into(),
+        billing_account_id: "100000000099".into(),
+        account_id: account_id(account).into(),
+        service: service.into(),
         kind,
-        charge_type: "Usage".to_owned(),
-        currency: "USD".to_owned(),
-        resource_id: String::new(),
-        tags: vec![unit.to_owned(), String::new()],
-        account_name: format!("account {account}"),
+        charge_type: "Usage".into(),
+        currency: "USD".into(),
+        resource_id: Default::default(),
+        tags: vec![unit.into(), Default::default()],
+        account_name: format!("account {account}").into(),
         cash: Measure { unblended: cost, net: cost },
         effective: Measure { unblended: cost, net: cost },
         rows: 3,

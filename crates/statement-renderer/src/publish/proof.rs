@@ -55,7 +55,7 @@ fn summary(bytes: &[u8], rows: &[LedgerRow]) -> Findings {
     type Sums = BTreeMap<[String; 3], i128>;
     let mut expected = Sums::new();
     for row in rows {
-        let key = [row.key.unit_id.clone(), row.key.invoice.invoice_id.clone(), row.key.component.to_string()];
+        let key = [(&row.key.unit_id).into(), (&row.key.invoice.invoice_id).into(), row.key.component.to_string()];
         *expected.entry(key).or_default() += row.cents;
     }
     let mut found = Sums::new();

@@ -60,10 +60,10 @@ pub fn unit(id: &str, name: &str, business_unit: &str) -> Unit {
 
 pub fn invoice(id: &str) -> InvoiceKey {
     InvoiceKey {
-        provider: "AWS".to_owned(),
-        issuer: "Amazon Web Services, Inc.".to_owned(),
-        billing_account_id: "100000000001".to_owned(),
-        invoice_id: id.to_owned(),
+        provider: "AWS".into(),
+        issuer: "Amazon Web Services, Inc.".into(),
+        billing_account_id: "100000000001".into(),
+        invoice_id: id.into(),
     }
 }
 
@@ -71,25 +71,25 @@ pub fn invoice(id: &str) -> InvoiceKey {
 pub fn direct(unit: &str, account: &str, service: &str, cents: i128) -> LedgerRow {
     LedgerRow {
         key: LedgerKey {
-            unit_id: unit.to_owned(),
+            unit_id: unit.into(),
             component: Component::Direct,
-            pool_id: String::new(),
-            rule_id: "tag.cost_center".to_owned(),
+            pool_id: Default::default(),
+            rule_id: "tag.cost_center".into(),
             invoice: invoice("1880412345"),
-            account_id: account.to_owned(),
-            ou_path: "Workloads/Claims/Prod".to_owned(),
-            service: service.to_owned(),
-            charge_type: "Usage".to_owned(),
-            commitment_id: String::new(),
-            currency: "USD".to_owned(),
+            account_id: account.into(),
+            ou_path: "Workloads/Claims/Prod".into(),
+            service: service.into(),
+            charge_type: "Usage".into(),
+            commitment_id: Default::default(),
+            currency: "USD".into(),
         },
         cash: Money::from_minor(cents, 2),
         effective: Money::from_minor(cents, 2),
         cents,
-        driver_value: String::new(),
-        driver_total: String::new(),
-        driver_unit: String::new(),
-        share: "1.000000000000".to_owned(),
+        driver_value: Default::default(),
+        driver_total: Default::default(),
+        driver_unit: Default::default(),
+        share: "1.000000000000".into(),
     }
 }
 
@@ -118,16 +118,16 @@ pub fn pooled(
         .map(|((unit, weight), part)| {
             let mut row = direct(unit, "", "", part);
             row.key.component = component;
-            row.key.pool_id = pool.to_owned();
-            row.key.rule_id = format!("pool.{pool}");
-            row.key.ou_path = String::new();
-            row.key.charge_type = String::new();
-            row.driver_value = text(*weight);
-            row.driver_total = text(sum);
-            row.driver_unit = driver.to_owned();
-            row.share = format!("0.{:012}", weight * 1_000_000_000_000 / sum);
+            row.key.pool_id = pool.into();
+            row.key.rule_id = format!("pool.{pool}").into();
+            row.key.ou_path = Default::default();
+            row.key.charge_type = Default::default();
+            row.driver_value = text(*weight).into();
+            row.driver_total = text(sum).into();
+            row.driver_unit = driver.into();
+            row.share = format!("0.{:012}", weight * 1_000_000_000_000 / sum).into();
             if *weight == sum {
-                row.share = "1.000000000000".to_owned();
+                row.share = "1.000000000000".into();
             }
             row
         })
@@ -264,8 +264,8 @@ pub fn month_rows(units: &[Unit], lines: usize, seed: u64) -> Vec<LedgerRow> {
         let own = |component, charge: &str, cents: i128, effective: i128, rule: &str| {
             let mut row = direct(&unit.id, "100000000006", "AmazonEC2", cents);
             row.key.component = component;
-            row.key.charge_type = charge.to_owned();
-            row.key.rule_id = rule.to_owned();
+            row.key.charge_type = charge.into();
+            row.key.rule_id = rule.into();
             row.effective = Money::from_minor(effective, 2);
             row
         };
@@ -276,7 +276,7 @@ pub fn month_rows(units: &[Unit], lines: usize, seed: u64) -> Vec<LedgerRow> {
         }
         let mut marketplace = direct(&unit.id, "100000000006", "Datadog Pro", i128::from(next(90_000)));
         marketplace.key.component = Component::Marketplace;
-        marketplace.key.invoice = InvoiceKey { issuer: "Datadog, Inc.".to_owned(), ..invoice("1880498765") };
+        marketplace.key.invoice = InvoiceKey { issuer: "Datadog, Inc.".into(), ..invoice("1880498765") };
         if count > 1 {
             rows.push(marketplace);
         }
@@ -302,7 +302,7 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
     for row in &rows {
         let id = row.key.account_id.clone();
         names.insert(
-            id.clone(),
+            String::from(&id),
             format!(
                 "{}-{}",
                 ["claims-api", "claims-batch", "member-web", "data-lake"][id.len() % 4],
@@ -314,16 +314,16 @@ pub fn sample(units: Vec<Unit>, lines: usize, with_previous: bool) -> Sample {
         .iter()
         .zip([9_000_000, 5_412_377, 4_000_000])
         .map(|(account, cents)| PoolSource {
-            pool_id: "untagged".to_owned(),
+            pool_id: "untagged".into(),
             component: Component::Direct,
-            rule_id: "tag.untagged".to_owned(),
-            from_pool_id: String::new(),
+            rule_id: "tag.untagged".into(),
+            from_pool_id: Default::default(),
             invoice: invoice("1880412345"),
-            account_id: (*account).to_owned(),
-            service: "AmazonEC2".to_owned(),
-            charge_type: "Usage".to_owned(),
-            owner_value: String::new(),
-            currency: "USD".to_owned(),
+            account_id: (*account).into(),
+            service: "AmazonEC2".into(),
+            charge_type: "Usage".into(),
+            owner_value: Default::default(),
+            currency: "USD".into(),
             cash: Money::from_minor(cents, 2),
             effective: Money::from_minor(cents, 2),
         })

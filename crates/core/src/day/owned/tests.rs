@@ -9,6 +9,7 @@ use crate::model::{Base, Effective, Key, LineRule, Match, Pool, SPECIAL, Setting
 use crate::org::{Account, Organization, OrganizationalUnit};
 use crate::reconcile::{Comparison, controls};
 use crate::tags::Dimension;
+use crate::text::Text;
 use proptest::prelude::*;
 
 pub fn money(text: &str) -> Money {
@@ -32,7 +33,7 @@ pub fn day_row(day: &str, cost_center: &str, amount: &str) -> DayRow {
         kind: Kind::Usage,
         charge_type: "Usage".into(),
         currency: "USD".into(),
-        resource_id: String::new(),
+        resource_id: Default::default(),
         tags: vec![cost_center.into()],
         account_name: "acct".into(),
         cash: both(amount),
@@ -110,7 +111,7 @@ fn run(rows: &[DayRow], configuration: &Configuration) -> Vec<Owned> {
 /// Owner, cash, effective, lines: in the order of the result.
 fn short(owned: &[Owned]) -> Vec<(String, String, String, i64)> {
     let plain = |money: Money| money.to_string().trim_end_matches('0').trim_end_matches('.').to_owned();
-    owned.iter().map(|one| (one.owner.clone(), plain(one.cash), plain(one.effective), one.rows)).collect()
+    owned.iter().map(|one| (String::from(&one.owner), plain(one.cash), plain(one.effective), one.rows)).collect()
 }
 
 fn expect(found: &[Owned], expected: &[(&str, &str, &str, i64)]) {
@@ -155,7 +156,7 @@ fn rules_on_tags_keep_their_dimension_and_the_rest_of_the_taxonomy_is_cut() {
     configuration.line_rules = vec![rule("sandbox", sandbox, Owner::Unit("B".into()))];
     let names: Vec<String> = ownership(&configuration).dimensions.into_iter().map(|dimension| dimension.name).collect();
     assert_eq!(names, ["environment", "cost_center"]);
-    let row = |tags: [&str; 2]| DayRow { tags: tags.map(str::to_owned).into(), ..day_row("2026-09-14", "", "1") };
+    let row = |tags: [&str; 2]| DayRow { tags: tags.map(Text::from).into(), ..day_row("2026-09-14", "", "1") };
     expect(&run(&[row(["Sandbox", "A"]), row(["prod", "A"])], &configuration), &[("A", "1", "1", 1), ("B", "1", "1", 1)]);
 }
 
@@ -257,7 +258,7 @@ fn each_day_has_the_organization_that_held_on_it() {
 
 #[test]
 fn a_billing_period_that_is_no_month_is_an_error_that_counts_its_lines() {
-    let rows = [DayRow { billing_period: String::new(), rows: 7, ..day_row("2026-09-14", "A", "1") }];
+    let rows = [DayRow { billing_period: Default::default(), rows: 7, ..day_row("2026-09-14", "A", "1") }];
     let error = owned(&rows, &configuration(), &[], Family::Net).unwrap_err().to_string();
     assert_eq!(error, "7 bill lines say `` for their billing period, which is no month: export the bill again");
 }
@@ -292,9 +293,9 @@ fn closed(row: &DayRow) -> RollupRow {
         service: row.service.clone(),
         charge_type: row.charge_type.clone(),
         kind: row.kind,
-        commitment_id: String::new(),
+        commitment_id: Default::default(),
         currency: row.currency.clone(),
-        organization_day: String::new(),
+        organization_day: Default::default(),
         tags: row.tags.clone(),
         account_name: row.account_name.clone(),
         cash: row.cash,
