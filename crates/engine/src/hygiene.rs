@@ -4,6 +4,7 @@ use crate::columns::Columns;
 use crate::query::{EngineError, RowStream};
 use apportion_core::hygiene::{Combination, CoverageRow, Resource};
 use apportion_core::tags::Taxonomy;
+use apportion_core::text::{Text, Texts};
 use futures::StreamExt;
 
 const COVERAGE: [&str; 13] = [
@@ -44,7 +45,7 @@ pub async fn coverage(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Cove
     let tags = tag_columns(taxonomy);
     let columns = Columns::new("coverage", &stream.header, COVERAGE.into_iter().chain(tags.iter().map(String::as_str)))?;
     let mut rows = stream.rows;
-    let mut parsed = Vec::new();
+    let (mut parsed, mut texts) = (Vec::new(), Texts::default());
     while let Some(row) = rows.next().await {
         let mut row = columns.of(row?)?;
         parsed.push(CoverageRow {
@@ -56,7 +57,7 @@ pub async fn coverage(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<Cove
             charge_type: row.take("charge_type")?,
             currency: row.take("currency")?,
             has_resource: row.parsed("has_resource")?,
-            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
+            tags: tags.iter().map(|name| row.shared(name, &mut texts)).collect::<Result<_, _>>()?,
             account_name: row.take("account_name")?,
             effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
@@ -78,7 +79,7 @@ pub async fn combinations(stream: RowStream, taxonomy: &Taxonomy) -> Result<Vec<
         parsed.push(Combination {
             account_id: row.take("account_id")?,
             currency: row.take("currency")?,
-            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
+            tags: tags.iter().map(|name| row.take(name)).collect::<Result<_, _>>()?,
             effective: row.measure("effective_unblended", "effective_net")?,
             rows: row.parsed("rows")?,
         });
@@ -102,7 +103,7 @@ pub async fn resources(stream: RowStream, taxonomy: &Taxonomy, mut take: impl Fn
             charge_type: row.take("charge_type")?,
             currency: row.take("currency")?,
             resource_id: row.take("resource_id")?,
-            tags: tags.iter().map(|name| Ok(row.text(name)?.into())).collect::<Result<_, EngineError>>()?,
+            tags: tags.iter().map(|name| row.take(name).map(Text::from)).collect::<Result<_, _>>()?,
             effective: row.measure("effective_unblended", "effective_net")?,
         });
     }
