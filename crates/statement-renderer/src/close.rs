@@ -276,7 +276,7 @@ impl<'a> Close<'a> {
             driver_total: (&first.driver_total).into(),
             share: (&first.share).into(),
             fallback: first.key.rule_id.ends_with(".fallback"),
-            limited: !first.share.is_empty() && natural != first.share,
+            limited: !first.share.is_empty() && first.share != natural,
             total: cents("a pool", total)?,
             fed_by,
             feeds,

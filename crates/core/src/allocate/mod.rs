@@ -148,12 +148,6 @@ struct Split {
     of: i128,
 }
 
-impl Split {
-    fn whole() -> Split {
-        Split { share: "1.000000000000".into(), part: 1, of: 1, ..Split::default() }
-    }
-}
-
 /// Allocates every row. Same rows in any order give the same result.
 pub fn allocate(inputs: &Inputs<'_>) -> Result<Allocation, AllocateError> {
     let rounding = rounding_rows(inputs);
@@ -187,6 +181,8 @@ fn place<'a>(inputs: &'a Inputs<'a>, rounding: &'a [(&'a Control, RollupRow)]) -
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
     finders: Finders<'a>,
+    /// Of every portion that is not split: made once.
+    whole: Split,
     portions: Vec<Portion<'a>>,
     unknown_owners: BTreeMap<Text, (Money, Money, i64)>,
     untagged: (Money, Money, i64),
@@ -228,6 +224,7 @@ impl<'a> Run<'a> {
         Run {
             inputs,
             finders: Finders::new(inputs.configuration, inputs.org, inputs.period),
+            whole: Split { share: "1.000000000000".into(), part: 1, of: 1, ..Split::default() },
             portions: Vec::with_capacity(inputs.rows.len()),
             unknown_owners: BTreeMap::new(),
             untagged: Default::default(),
@@ -267,7 +264,7 @@ impl<'a> Run<'a> {
             currency: row.currency.clone(),
             cash: Money::ZERO,
             effective: Money::ZERO,
-            split: Split::whole(),
+            split: self.whole.clone(),
         }
     }
 
